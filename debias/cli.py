@@ -1,0 +1,274 @@
+"""The command line: parses, calls a job, prints. No logic, and no torch before a job needs it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from debias import __version__
+from debias.errors import DebiasError, MissingExtraError, UsageError, nearest
+
+if TYPE_CHECKING:
+    from debias.data.source import ImageSource
+
+INTERRUPTED = 130
+_TRAIN_EXTRA = ("torch", "torchvision", "lightning_fabric", "tensorboard", "safetensors", "jaxtyping")
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors name the nearest option and leave with status 2."""
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        chosen, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            word = unknown[0].partition("=")[0]
+            parser = getattr(chosen, "parser", self)
+            parser.error(_unknown(word, parser))
+        return chosen
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def _unknown(word: str, parser: argparse.ArgumentParser) -> str:
+    if not word.startswith("-"):
+        return f"unexpected argument {word!r}"
+    options = [option for action in parser._actions for option in action.option_strings]
+    return f"unknown option {word}. {nearest(word, options)}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status: 0 done, 1 the job failed, 2 wrong usage."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        status: int = chosen.run(chosen)
+    except KeyboardInterrupt:
+        print("\ndebias: interrupted; finished epochs are kept (--resume)", file=sys.stderr)
+        return INTERRUPTED
+    except (DebiasError, ModuleNotFoundError) as error:
+        known = _as_debias_error(error)
+        if known is None:
+            raise
+        if chosen.debug:
+            traceback.print_exc()
+        print(f"debias {chosen.job}: {known}", file=sys.stderr)
+        return known.exit_status
+    return status
+
+
+def _as_debias_error(error: DebiasError | ModuleNotFoundError) -> DebiasError | None:
+    if isinstance(error, DebiasError):
+        return error
+    if (error.name or "").partition(".")[0] in _TRAIN_EXTRA:
+        return MissingExtraError(
+            f"needs {error.name}, which is not installed",
+            hint="Install it with: pip install 'debias-faces[train]'",
+        )
+    return None
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="debias",
+        description="Train, audit and judge face detectors that must work for everyone.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"debias {__version__}")
+    jobs = parser.add_subparsers(dest="job", required=True, metavar="JOB", parser_class=_Parser)
+    _add_train(jobs)
+    _add_predict(jobs)
+    _add_report(jobs)
+    return parser
+
+
+def _add_job(jobs: Any, name: str, run: Callable[[Any], int], summary: str) -> _Parser:
+    parser: _Parser = jobs.add_parser(
+        name, help=summary, description=summary[0].upper() + summary[1:] + ".", allow_abbrev=False
+    )
+    parser.set_defaults(run=run, parser=parser)
+    parser.add_argument("--debug", action="store_true", help="show the trace of an error")
+    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+    return parser
+
+
+def _add_images(parser: argparse.ArgumentParser) -> None:
+    images = parser.add_argument_group("images")
+    images.add_argument(
+        "images", nargs="?", type=Path, metavar="MANIFEST", help="a CSV or Parquet file of images"
+    )
+    images.add_argument("--faces", type=Path, metavar="DIR", help="a folder of faces")
+    images.add_argument("--non-faces", type=Path, metavar="DIR", help="a folder of non-faces")
+    images.add_argument(
+        "--where",
+        action="append",
+        default=[],
+        metavar="COLUMN=VALUE,...",
+        help="use the manifest's rows with one of these values; also COLUMN!=VALUE; repeatable",
+    )
+    images.add_argument("--cache", type=Path, metavar="DIR", help="where decoded images are kept")
+    images.add_argument("--workers", type=int, metavar="N", help="threads that decode")
+    images.add_argument(
+        "--strict", action="store_true", help="stop if an image cannot be decoded"
+    )
+
+
+def _add_output(parser: argparse.ArgumentParser, *, resume: bool) -> None:
+    output = parser.add_argument_group("output")
+    output.add_argument("--output", type=Path, required=True, metavar="DIR", help="where to write")
+    output.add_argument("--overwrite", action="store_true", help="replace an existing output")
+    if resume:
+        output.add_argument("--resume", action="store_true", help="continue an interrupted run")
+
+
+def _add_groups(parser: argparse.ArgumentParser) -> None:
+    groups = parser.add_argument_group("subgroups")
+    groups.add_argument(
+        "--attributes", type=Path, metavar="FILE", help="sensitive attributes by image_id"
+    )
+    groups.add_argument(
+        "--groups",
+        metavar="NAME,...",
+        help="the attributes to report by; NAME=COLUMN reads NAME from another column",
+    )
+
+
+def _add_train(jobs: Any) -> None:
+    parser = _add_job(jobs, "train", _train, "train a debiased face classifier")
+    _add_images(parser)
+    _add_output(parser, resume=True)
+    settings = parser.add_argument_group("settings (the last one given wins, flags last of all)")
+    settings.add_argument("--preset", default="default", help="default, paper or mit-lab")
+    settings.add_argument("--config", type=Path, metavar="FILE", help="a TOML file of settings")
+    settings.add_argument(
+        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="one setting"
+    )
+    for flag, (path, kind, summary) in _FLAGS.items():
+        settings.add_argument(
+            flag, type=kind, dest=path, metavar=kind.__name__.upper(), help=summary
+        )
+    settings.add_argument(
+        "--no-baseline",
+        action="store_true",
+        help="do not also train the plain classifier that a DB-VAE is compared with",
+    )
+    settings.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
+    _add_groups(parser)
+
+
+_FLAGS: dict[str, tuple[str, type, str]] = {
+    "--architecture": (
+        "architecture",
+        str,
+        "db-vae, classifier, vae, beta-vae or autoencoder",
+    ),
+    "--resampling": ("resampling.rule", str, "uniform, max, paper or product"),
+    "--seed": ("seed", int, "of everything that is drawn"),
+    "--epochs": ("training.epochs", int, "passes over the training faces"),
+    "--batch-size": ("training.batch_size", int, "images a step, half of them faces"),
+    "--image-size": ("model.image_size", int, "height and width in pixels, 32 to 128"),
+    "--latent-size": ("model.latent_size", int, "number of latents"),
+    "--windows": ("data.windows", int, "windows cut from each non-face picture"),
+    "--target-fpr": ("target_fpr", float, "false-positive rate of the operating point"),
+}
+
+
+def _add_predict(jobs: Any) -> None:
+    parser = _add_job(jobs, "predict", _predict, "score images with a trained model")
+    _add_images(parser)
+    parser.add_argument("--model", type=Path, required=True, metavar="RUN", help="a run directory")
+    parser.add_argument("--windows", type=int, metavar="N", help="windows of each non-face picture")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
+    _add_output(parser, resume=False)
+
+
+def _add_report(jobs: Any) -> None:
+    parser = _add_job(jobs, "report", _report, "say how well predictions serve each subgroup")
+    parser.add_argument(
+        "predictions", type=Path, metavar="PREDICTIONS", help="a CSV or Parquet file, or a run"
+    )
+    parser.add_argument("--compare", type=Path, metavar="OTHER", help="other predictions, or a run")
+    parser.add_argument(
+        "--where", action="append", default=[], metavar="COLUMN=VALUE,...", help="rows to use"
+    )
+    _add_groups(parser)
+    _add_output(parser, resume=False)
+
+
+def _source(chosen: argparse.Namespace) -> ImageSource:
+    from debias.data.source import ImageSource
+
+    return ImageSource(
+        images=chosen.images,
+        faces=chosen.faces,
+        non_faces=chosen.non_faces,
+        where=tuple(chosen.where),
+    )
+
+
+def _nested(chosen: argparse.Namespace) -> dict[str, Any]:
+    """Return the flags that were given as a table of settings."""
+    table: dict[str, Any] = {}
+    for path, _, _ in _FLAGS.values():
+        value = getattr(chosen, path)
+        if value is not None:
+            section, _, key = path.rpartition(".")
+            (table.setdefault(section, {}) if section else table)[key] = value
+    if chosen.strict:
+        table.setdefault("data", {})["strict"] = True
+    return table
+
+
+def _train(chosen: argparse.Namespace) -> int:
+    from debias.jobs.train import TrainJob, run_train
+    from debias.training.settings import load_settings
+
+    if bool(chosen.attributes) != bool(chosen.groups):
+        raise UsageError("--attributes and --groups go together")
+    settings = load_settings(
+        preset=chosen.preset, config=chosen.config, assignments=chosen.set, flags=_nested(chosen)
+    )
+    run = run_train(
+        TrainJob(
+            source=_source(chosen),
+            settings=settings,
+            output=chosen.output,
+            baseline=not chosen.no_baseline,
+            device=chosen.device,
+            overwrite=chosen.overwrite,
+            resume=chosen.resume,
+            cache=chosen.cache,
+            num_workers=chosen.workers,
+            show_progress=not chosen.quiet,
+        )
+    )
+    print(run.path)
+    return 0
+
+
+def _predict(chosen: argparse.Namespace) -> int:
+    from debias.jobs.predict import PredictJob, run_predict
+
+    run = run_predict(
+        PredictJob(
+            source=_source(chosen),
+            model=chosen.model,
+            output=chosen.output,
+            windows=chosen.windows,
+            device=chosen.device,
+            overwrite=chosen.overwrite,
+            strict=chosen.strict,
+            cache=chosen.cache,
+            num_workers=chosen.workers,
+            show_progress=not chosen.quiet,
+        )
+    )
+    print(run.predictions)
+    return 0
+
+
+def _report(chosen: argparse.Namespace) -> int:
+    raise NotImplementedError

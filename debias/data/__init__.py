@@ -1,0 +1,1 @@
+"""What an image set is: manifest, splits, decoding, the pixel store, attributes."""

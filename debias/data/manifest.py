@@ -1,0 +1,275 @@
+"""The list of an image set: one row an image, checked before anything reads a pixel."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from debias.data.decode import image_suffixes
+from debias.data.manifest_checks import check_manifest
+from debias.data.tables import TEXT, as_text, read_table, require_columns
+from debias.errors import DataError, UsageError
+
+MANIFEST_COLUMNS = ("image_id", "path", "label", "split", "identity_id")
+WINDOW_COLUMNS = ("crop_side", "crop_x", "crop_y")
+NO_RENAMING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Manifest:
+    """An image set.
+
+    Args:
+        root: the folder that the paths are relative to.
+        table: a row an image, with a RangeIndex: ``image_id`` (text, unique), ``path`` (text,
+            relative, with forward slashes), ``label`` (Int8: 1 face, 0 non-face, missing =
+            unlabelled), ``split`` (train, val, test or missing), ``identity_id`` (text, missing =
+            unknown), and a window as ``crop_side``, ``crop_x``, ``crop_y`` (float64, all missing =
+            the whole image; see :mod:`debias.data.windows`).
+    """
+
+    root: Path
+    table: pd.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def faces(self) -> NDArray[np.bool_]:
+        """A mask of the rows labelled face."""
+        return self._equals("label", 1)
+
+    @property
+    def non_faces(self) -> NDArray[np.bool_]:
+        """A mask of the rows labelled non-face."""
+        return self._equals("label", 0)
+
+    def in_split(self, split: str) -> NDArray[np.bool_]:
+        """Return a mask of the rows of a split.
+
+        Args:
+            split: train, val or test.
+        """
+        return self._equals("split", split)
+
+    def subset(self, mask: NDArray[np.bool_]) -> Manifest:
+        """Return the rows where ``mask`` (one truth value a row) holds, in the same order."""
+        return Manifest(root=self.root, table=self.table[mask].reset_index(drop=True))
+
+    def _equals(self, column: str, value: object) -> NDArray[np.bool_]:
+        return (self.table[column] == value).fillna(False).to_numpy(dtype=bool)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """Which rows of a file to keep: those whose ``column`` is (or is not) one of ``values``.
+
+    An empty value stands for a missing cell.
+    """
+
+    column: str
+    values: tuple[str, ...]
+    negated: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.column}{'!=' if self.negated else '='}{','.join(self.values)}"
+
+
+def parse_where(texts: Sequence[str]) -> tuple[Condition, ...]:
+    """Return the conditions written in ``texts``; a row must meet all of them.
+
+    ``pool=natural,test`` keeps the rows whose pool is one of the two, ``pool!=test`` the others,
+    ``a=1,2,b=3`` is two conditions, and ``split=`` asks for an empty cell. A value may hold
+    ``=`` only after its column's own (``a=x=y``) and cannot hold a comma.
+
+    Args:
+        texts: what was written.
+
+    Raises:
+        UsageError: a text is not of this form.
+    """
+    return tuple(condition for text in texts for condition in _parse_conditions(text))
+
+
+def _parse_conditions(text: str) -> Iterator[Condition]:
+    found: list[tuple[str, bool, list[str]]] = []
+    for piece in text.split(","):
+        match = re.match(r"\s*([^=!]+?)\s*(!?=)(.*)$", piece, flags=re.DOTALL)
+        if match:
+            found.append((match[1], match[2] == "!=", [match[3].strip()]))
+        elif found and "=" not in piece:
+            found[-1][2].append(piece.strip())
+        else:
+            raise UsageError(
+                f"cannot read the condition {text!r}",
+                hint="Write column=value,value2 or column!=value",
+            )
+    for column, negated, values in found:
+        yield Condition(column=column, values=tuple(values), negated=negated)
+
+
+def read_manifest(
+    path: Path,
+    *,
+    where: Sequence[Condition] = (),
+    root: Path | None = None,
+    columns: Mapping[str, str] = NO_RENAMING,
+) -> Manifest:
+    """Return the image set listed in a CSV or Parquet file, checked.
+
+    Only ``path`` must be there: ``image_id`` defaults to it, and ``label``, ``split`` and
+    ``identity_id`` to missing. Any other column serves ``where`` alone and is then dropped: no
+    attribute reaches training through a manifest. Whether a file can be decoded is not looked at
+    here; see :mod:`debias.data.store`.
+
+    Args:
+        path: the file, or a folder of Parquet parts.
+        where: which rows to keep; see :func:`parse_where`. Only these are checked.
+        root: the folder that paths are relative to; by default the one that holds ``path``.
+        columns: for a column of the manifest, its name in the file where that is another.
+
+    Raises:
+        DataError: see :func:`manifest_from_table`; or no row is left, or a column is absent.
+    """
+    path = Path(path)
+    known = (*MANIFEST_COLUMNS, *WINDOW_COLUMNS)
+    require_columns(known, columns, where="the columns of a manifest")
+    table = read_table(path)
+    require_columns(table.columns, [*columns.values(), columns.get("path", "path")], where=path)
+    require_columns(table.columns, (condition.column for condition in where), where=path)
+    for condition in where:
+        table = table[_meets(table[condition.column], condition)]
+    if table.empty:
+        raise DataError(f"no row is left by {' and '.join(map(str, where))}", where=path)
+    names = {name: columns.get(name, name) for name in known}
+    chosen = {name: table[old] for name, old in names.items() if old in table.columns}
+    return manifest_from_table(pd.DataFrame(chosen), root=root or path.parent, where=path)
+
+
+def _meets(column: pd.Series[Any], condition: Condition) -> NDArray[np.bool_]:
+    inside = as_text(column).fillna("").isin(condition.values).to_numpy(dtype=bool)
+    return ~inside if condition.negated else inside
+
+
+def manifest_from_table(
+    table: pd.DataFrame, *, root: Path, where: object = "the manifest"
+) -> Manifest:
+    """Return a checked manifest made of a table's columns.
+
+    Args:
+        table: at least ``path``; the other columns of a manifest where known; no others. Its
+            index numbers the rows in messages.
+        root: the folder that paths are relative to.
+        where: what to call the table in messages; for a CSV file, rows are named by their line.
+
+    Raises:
+        DataError: there is no row; an id or path is empty; an id comes twice; a label is not 0 or
+            1, a split not train, val or test, a window not inside its picture; an identity is in
+            two splits; a path leaves the root, by itself or through a link.
+    """
+    known = (*MANIFEST_COLUMNS, *WINDOW_COLUMNS)
+    require_columns(table.columns, ["path"], where=where)
+    table = table[[name for name in known if name in table.columns]].copy()
+    if table.empty:
+        raise DataError("holds no images", where=where)
+    for name in ("image_id", "path", "split", "identity_id"):
+        if name in table.columns:
+            table[name] = as_text(table[name])
+    table = check_manifest(table, root=Path(root), where=where)
+    return Manifest(root=Path(root), table=table[list(known)].reset_index(drop=True))
+
+
+def manifest_from_folders(*, faces: Path | None, non_faces: Path | None) -> Manifest:
+    """Return the pictures below two folders, labelled by where they are.
+
+    Ids are ``faces/...`` and ``non-faces/...`` with the path below the folder. See
+    :func:`manifest_from_folder` for what counts as a picture.
+
+    Args:
+        faces: a folder of faces, or None.
+        non_faces: a folder of non-faces, or None.
+
+    Raises:
+        UsageError: neither is given.
+        DataError: a folder is missing or holds no picture, or one lies inside the other.
+    """
+    given = [("faces", 1, faces), ("non-faces", 0, non_faces)]
+    folders = [(name, label, Path(p).resolve()) for name, label, p in given if p is not None]
+    if not folders:
+        raise UsageError("no images are named", hint="Give a manifest, or a folder of faces")
+    root = Path(os.path.commonpath([folder for _, _, folder in folders]))
+    if len(folders) == 2 and root in {folders[0][2], folders[1][2]}:
+        raise DataError(
+            "the folders of faces and of non-faces lie inside each other",
+            where=root,
+            hint="Name two separate folders",
+        )
+    parts = []
+    for name, label, folder in folders:
+        found = pd.Series(_pictures(folder), dtype=TEXT)
+        inside = folder.relative_to(root).as_posix()
+        path = found if inside == "." else inside + "/" + found
+        parts.append(pd.DataFrame({"image_id": f"{name}/" + found, "path": path, "label": label}))
+    return _from_files(pd.concat(parts, ignore_index=True), root)
+
+
+def manifest_from_folder(folder: Path) -> Manifest:
+    """Return the pictures below a folder, unlabelled, with their paths as ids.
+
+    Pictures are the files whose suffix Pillow knows, in the order of their names; hidden files
+    and folders are passed over. Links are followed, since whoever named the folder put them
+    there.
+
+    Args:
+        folder: the folder; folders inside it count.
+
+    Raises:
+        DataError: the folder is missing or holds no picture.
+    """
+    root = Path(folder).resolve()
+    found = pd.Series(_pictures(root), dtype=TEXT)
+    return _from_files(pd.DataFrame({"image_id": found, "path": found}), root)
+
+
+def _from_files(table: pd.DataFrame, root: Path) -> Manifest:
+    """Fill in what a folder does not say; files that were just listed need no further check."""
+    full = table.reindex(columns=[*MANIFEST_COLUMNS, *WINDOW_COLUMNS])
+    full["label"] = full["label"].astype("Int8")
+    for name in ("split", "identity_id"):
+        full[name] = full[name].astype(TEXT)
+    return Manifest(root=root, table=full)
+
+
+def _pictures(folder: Path) -> list[str]:
+    """Return the sorted posix paths of the pictures below ``folder``, relative to it."""
+    if not folder.is_dir():
+        raise DataError("there is no such folder", where=folder, hint="Check the path")
+    suffixes = image_suffixes()
+    found = []
+    seen = set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:  # a link back up would go round for ever
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [
+            Path(place, name).relative_to(folder).as_posix()
+            for name in files
+            if not name.startswith(".") and Path(name).suffix.lower() in suffixes
+        ]
+    if not found:
+        raise DataError(
+            "holds no pictures", where=folder, hint="Known: " + ", ".join(sorted(suffixes))
+        )
+    return sorted(found)

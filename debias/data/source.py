@@ -1,0 +1,56 @@
+"""Where a job's images come from: a manifest, or folders; and which rows of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from debias.data.manifest import (
+    Manifest,
+    manifest_from_folder,
+    manifest_from_folders,
+    parse_where,
+    read_manifest,
+)
+from debias.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSource:
+    """The images that a person named on the command line.
+
+    Attributes:
+        images: a manifest file, or a folder of unlabelled images.
+        faces: a folder of faces.
+        non_faces: a folder of non-faces.
+        where: conditions on the manifest's columns; see
+            :func:`~debias.data.manifest.parse_where`.
+    """
+
+    images: Path | None = None
+    faces: Path | None = None
+    non_faces: Path | None = None
+    where: tuple[str, ...] = ()
+
+    def load(self) -> Manifest:
+        """Return the manifest.
+
+        Raises:
+            UsageError: no images, or images in two ways, are named.
+            DataError: what is named is not a valid manifest or folder.
+        """
+        folders = self.faces is not None or self.non_faces is not None
+        if folders == (self.images is not None):
+            raise UsageError(
+                "name the images in one way",
+                hint="Give a manifest (CSV or Parquet), or --faces DIR and --non-faces DIR",
+            )
+        if self.images is not None and not self.images.is_dir():
+            return read_manifest(self.images, where=parse_where(self.where))
+        if self.where:
+            raise UsageError(
+                "--where chooses rows of a manifest, and folders are named", where="--where"
+            )
+        if self.images is not None:
+            return manifest_from_folder(self.images)
+        return manifest_from_folders(faces=self.faces, non_faces=self.non_faces)

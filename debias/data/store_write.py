@@ -1,0 +1,139 @@
+"""The files of a store: decoded in threads, written in order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from debias.data.decode import Crop, DecodeSettings, ImageError, decode_windows, read_bytes
+from debias.data.digests import READ_FAILED, digest_bytes
+from debias.data.pool import in_order
+from debias.data.tables import write_table
+from debias.errors import DataError
+
+FAILURE_COLUMNS = ["image_id", "path", "reason"]
+NUM_FILES_A_TASK = 16
+BYTES_A_TASK = 4_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFile:
+    """One file of an image set and the windows wanted of it.
+
+    Args:
+        path: relative to the root.
+        digest: of its content, or why it cannot be read; see :mod:`debias.data.digests`.
+        image_ids: a name for each window.
+        crops: the windows; None is the whole picture.
+    """
+
+    path: str
+    digest: str
+    image_ids: Sequence[str]
+    crops: Sequence[Crop | None]
+
+
+def write_store(
+    folder: Path,
+    files: Sequence[SourceFile],
+    *,
+    root: Path,
+    settings: DecodeSettings,
+    num_workers: int,
+    advance: Callable[[int], object],
+) -> pd.DataFrame:
+    """Write ``pixels.npy``, ``index.parquet``, ``failures.csv`` and ``store.json``.
+
+    Pixels are appended, never mapped: a full disk is then an error like any other.
+
+    Args:
+        folder: an empty folder.
+        files: what to decode.
+        root: the folder of their paths.
+        settings: how to decode.
+        num_workers: threads.
+        advance: called with a number of windows each time that so many more are done.
+
+    Returns:
+        The windows that could not be decoded, with reasons; see :class:`ImageStore`.
+
+    Raises:
+        DataError: a file is not what its digest says.
+        OSError: the disk is full, or the folder cannot be written.
+    """
+
+    def decode(task: Sequence[SourceFile]) -> list[NDArray[np.uint8] | str]:
+        return [_decode(file, root, settings) for file in task]
+
+    shape = (settings.image_size, settings.image_size, 3)
+    tasks = list(_tasks(files, int(np.prod(shape))))
+    image_ids: list[str] = []
+    failures: list[tuple[str, str, str]] = []
+    with (folder / "pixels.npy").open("wb") as out:
+        _write_header(out, (sum(len(file.crops) for file in files), *shape))
+        for task, results in zip(tasks, in_order(decode, tasks, num_workers), strict=True):
+            for file, result in zip(task, results, strict=True):
+                if isinstance(result, str):
+                    failures += [(image_id, file.path, result) for image_id in file.image_ids]
+                else:
+                    out.write(result.data)
+                    image_ids += file.image_ids
+            advance(sum(len(file.crops) for file in task))
+        # Only now is it known how many there are; the header keeps room for any number.
+        out.seek(0)
+        _write_header(out, (len(image_ids), *shape))
+    table = pd.DataFrame(failures, columns=FAILURE_COLUMNS)
+    table.to_csv(folder / "failures.csv", index=False, lineterminator="\n")
+    write_table(pd.DataFrame({"image_id": image_ids}), folder / "index.parquet")
+    about = {
+        "num_images": len(image_ids),
+        "num_failures": len(failures),
+        "settings": asdict(settings),
+        "versions": {name: version(name) for name in ("numpy", "pillow")},
+    }
+    (folder / "store.json").write_text(json.dumps(about, indent=2) + "\n")
+    return table
+
+
+def _tasks(files: Sequence[SourceFile], num_bytes: int) -> Iterator[Sequence[SourceFile]]:
+    """Yield a few files at a time: enough to be worth a thread's while, few enough for memory."""
+    task: list[SourceFile] = []
+    waiting = 0
+    for file in files:
+        task.append(file)
+        waiting += len(file.crops) * num_bytes
+        if len(task) == NUM_FILES_A_TASK or waiting >= BYTES_A_TASK:
+            yield task
+            task, waiting = [], 0
+    if task:
+        yield task
+
+
+def _decode(file: SourceFile, root: Path, settings: DecodeSettings) -> NDArray[np.uint8] | str:
+    """Return a file's windows, or the reason why there are none."""
+    if file.digest.startswith(READ_FAILED):
+        return file.digest.removeprefix(READ_FAILED)
+    data = read_bytes(root / file.path, settings)
+    if digest_bytes(data) != file.digest:
+        raise DataError(
+            "has changed since it was first read",
+            where=root / file.path,
+            hint="Run again when nobody writes there; if this recurs, empty the cache",
+        )
+    try:
+        return decode_windows(data, file.crops, settings)
+    except ImageError as problem:
+        return problem.what
+
+
+def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
+    about = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, about)

@@ -1,0 +1,177 @@
+"""Tables on disk: CSV or Parquet by suffix, words kept as words, written whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from debias.errors import DataError, nearest
+from debias.rundir import atomic_path
+
+TABLE_SUFFIXES = (".csv", ".parquet")
+TEXT = pd.StringDtype(na_value=np.nan)
+
+
+def read_table(path: Path, *, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return the rows of a CSV file, a Parquet file, or a folder of Parquet parts.
+
+    Every column of a CSV file comes back as strings, so that the id ``001`` stays ``001``. Only
+    an empty cell is missing: ``NA`` and ``None`` are words like any other. Parquet keeps the types
+    it was written with.
+
+    Args:
+        path: the file; its suffix (.csv or .parquet) says what it is. A folder is read as Parquet
+            parts, in the order of their paths.
+        columns: the columns to read, in this order; all of them when None.
+
+    Returns:
+        A table with a fresh RangeIndex and at least one row.
+
+    Raises:
+        DataError: the file is missing, empty, of another kind or cannot be parsed, or a column is
+            absent or there twice.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise DataError("there is no such file", where=path, hint="Check the path")
+    kind = ".parquet" if path.is_dir() else _table_suffix(path)
+    name, read = ("CSV", _read_csv) if kind == ".csv" else ("Parquet", _read_parquet)
+    try:
+        table = read(path, columns)
+    except (OSError, UnicodeError, csv.Error, pa.ArrowException) as problem:
+        reason = " ".join(str(problem).split())[:200]
+        raise DataError(
+            f"cannot be read as {name}: {reason}",
+            where=path,
+            hint="Is it complete, and what its suffix says?",
+        ) from problem
+    if len(table) == 0:
+        raise DataError("holds no rows", where=path)
+    return table.reset_index(drop=True)
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write ``table`` to a CSV or Parquet file, without its index.
+
+    The file appears whole or not at all; its folder is made if need be.
+
+    Args:
+        table: the rows; missing values become empty cells in CSV.
+        path: the file; its suffix (.csv or .parquet) says what it becomes.
+
+    Raises:
+        DataError: the suffix is another one.
+        OutputError: the file cannot be written.
+    """
+    path = Path(path)
+    kind = _table_suffix(path)
+    with atomic_path(path) as temporary:
+        if kind == ".csv":
+            table.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
+        else:
+            pq.write_table(pa.Table.from_pandas(table, preserve_index=False), temporary)
+
+
+def require_columns(found: Iterable[str], wanted: Iterable[str], *, where: object) -> None:
+    """Refuse a table that lacks a wanted column, naming the nearest that it has.
+
+    Args:
+        found: the table's columns.
+        wanted: the columns that must be among them.
+        where: the file, for the message.
+
+    Raises:
+        DataError: a wanted column is absent.
+    """
+    present = list(found)
+    for name in wanted:
+        if name not in present:
+            raise DataError(f"has no column {name!r}", where=where, hint=nearest(name, present))
+
+
+def as_text(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return a column's cells as the words a person would write for them; missing stays missing.
+
+    A whole number is written without a point, so that an id column that was read as floats
+    because one cell is missing still says ``12``; truth is ``true`` or ``false``.
+
+    Args:
+        column: cells of any type.
+    """
+    if isinstance(column.dtype, pd.StringDtype):
+        return column.astype(TEXT)
+    words = [None if pd.isna(cell) else _word(cell) for cell in column.tolist()]
+    return pd.Series(words, index=column.index, name=column.name, dtype=TEXT)
+
+
+def _word(cell: object) -> str:
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return str(cell)
+
+
+def _table_suffix(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if suffix not in TABLE_SUFFIXES:
+        raise DataError(
+            f"unknown kind of table {path.suffix!r}",
+            where=path,
+            hint="Tables are .csv or .parquet",
+        )
+    return suffix
+
+
+def _check_header(header: Sequence[str], columns: Sequence[str] | None, path: Path) -> None:
+    twice = [name for name, count in Counter(header).items() if count > 1]
+    if twice:
+        raise DataError(f"has the column {twice[0]!r} more than once", where=path)
+    if columns is not None:
+        require_columns(header, columns, where=path)
+
+
+def _read_csv(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
+    """Read every cell as text; pyarrow refuses rows that are longer or shorter than the header."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        header = next(csv.reader(file), [])
+    if not header:
+        raise DataError("is empty", where=path, hint="The first line names the columns")
+    _check_header(header, columns, path)
+    table = pa_csv.read_csv(
+        path,
+        parse_options=pa_csv.ParseOptions(newlines_in_values=True),
+        convert_options=pa_csv.ConvertOptions(
+            column_types=dict.fromkeys(header, pa.string()),
+            include_columns=None if columns is None else list(columns),
+            null_values=[""],
+            strings_can_be_null=True,
+        ),
+    )
+    frame: pd.DataFrame = table.to_pandas()
+    return frame
+
+
+def _read_parquet(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
+    """Read one file or all parts; an index that pandas stored becomes a column again."""
+    parts = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+    if not parts:
+        raise DataError("holds no .parquet parts", where=path)
+    for part in parts:
+        _check_header(pq.read_schema(part).names, columns, part)
+    wanted = None if columns is None else list(columns)
+    # partitioning=None: a folder called "a=b" is a folder, not a column.
+    tables = [pq.read_table(part, columns=wanted, partitioning=None) for part in parts]
+    frame: pd.DataFrame = pa.concat_tables(tables, promote_options="default").to_pandas()
+    if frame.index.names != [None]:
+        frame = frame.reset_index()
+    return frame if wanted is None else frame[wanted]

@@ -1,0 +1,1 @@
+"""Encoding and prediction with a trained model."""

@@ -1,0 +1,91 @@
+"""Images of a store to latents, in eval mode and without augmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from debias.data.store import ImageStore
+from debias.models.db_vae import FaceModel
+from debias.models.networks import to_float
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Autocast = Callable[[], AbstractContextManager[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoding:
+    """Posteriors of images.
+
+    Attributes:
+        mu: means, float32 of shape (image, latent).
+        log_var: logs of the variances, the same shape; None for an autoencoder.
+    """
+
+    mu: NDArray[np.float32]
+    log_var: NDArray[np.float32] | None
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[torch.device]:
+    """Put a model in eval mode without gradients, give its device, and put its mode back."""
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            yield next(model.parameters()).device
+    finally:
+        model.train(was_training)
+
+
+def batches(
+    store: ImageStore, rows: NDArray[np.int64], *, batch_size: int, device: torch.device
+) -> Iterator[Tensor]:
+    """Yield the images of ``rows`` as floats in [0, 1], (batch, channel, height, width)."""
+    for start in range(0, len(rows), batch_size):
+        pixels = torch.from_numpy(store.gather(rows[start : start + batch_size]))
+        yield to_float(pixels.to(device).permute(0, 3, 1, 2))
+
+
+def encode(
+    model: FaceModel,
+    store: ImageStore,
+    rows: NDArray[np.int64],
+    *,
+    batch_size: int = 512,
+    autocast: Autocast = nullcontext,
+) -> Encoding:
+    """Return the posteriors of the images in ``rows`` of a store, in that order.
+
+    Args:
+        model: a model with a latent space; its train or eval mode is kept.
+        store: decoded images.
+        rows: rows of the store, shape (image,).
+        batch_size: images a pass.
+        autocast: the precision to run in; single precision unless told otherwise.
+
+    Raises:
+        ConfigError: the model has no latent space.
+    """
+    latent_size = model.settings.latent_size
+    means = np.empty((len(rows), latent_size), dtype=np.float32)
+    log_vars: NDArray[np.float32] | None = None
+    with evaluating(model) as device, autocast():
+        done = 0
+        for images in batches(store, rows, batch_size=batch_size, device=device):
+            mu, log_var = model.encode(images)
+            means[done : done + len(mu)] = mu.float().cpu().numpy()
+            if log_var is not None:
+                log_vars = np.empty_like(means) if log_vars is None else log_vars
+                log_vars[done : done + len(mu)] = log_var.float().cpu().numpy()
+            done += len(mu)
+    return Encoding(mu=means, log_var=log_vars)

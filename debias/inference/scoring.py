@@ -1,0 +1,68 @@
+"""From a model and a set of images to the table of predictions that every report reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from debias.data.manifest import Manifest
+from debias.data.store import ImageStore
+from debias.errors import DataError
+from debias.inference.predict import predict_logits, probability
+from debias.metrics.operating_point import OperatingPoint
+from debias.models.db_vae import FaceModel
+from debias.rundir import read_json
+
+POINT_FIELDS = tuple(OperatingPoint.__slots__)
+
+
+def score_images(model: FaceModel, store: ImageStore, manifest: Manifest) -> pd.DataFrame:
+    """Return one row an image, without a decision yet.
+
+    Args:
+        model: a model that classifies.
+        store: the decoded images of the manifest; those that failed have no row.
+        manifest: the images.
+
+    Returns:
+        Columns ``image_id``, ``y_true`` (1 face, 0 non-face, NA unlabelled), ``y_score`` (the
+        probability of "face", in double precision), ``split``, ``identity_id`` and ``picture``
+        (the file: windows of one picture are not independent).
+    """
+    table = manifest.table
+    table = table[table["image_id"].isin(store.image_ids)]
+    rows = store.rows(table["image_id"])
+    scores = probability(predict_logits(model, store, rows))
+    return pd.DataFrame(
+        {
+            "image_id": table["image_id"].to_numpy(),
+            "y_true": table["label"].array,
+            "y_score": scores,
+            "split": table["split"].array,
+            "identity_id": table["identity_id"].array,
+            "picture": table["path"].to_numpy(),
+        }
+    )
+
+
+def decide(predictions: pd.DataFrame, *, threshold: float) -> pd.DataFrame:
+    """Return the predictions with the column ``y_pred``, 1 where ``y_score >= threshold``."""
+    decided = predictions.copy()
+    y_pred = (predictions["y_score"].to_numpy() >= threshold).astype(np.int8)
+    decided.insert(predictions.columns.get_loc("y_score") + 1, "y_pred", y_pred)
+    return decided
+
+
+def read_operating_point(path: Path) -> OperatingPoint:
+    """Return the operating point that training stored.
+
+    Raises:
+        DataError: the file is missing or has other fields.
+    """
+    fields = read_json(path)
+    try:
+        return OperatingPoint(**{name: fields[name] for name in POINT_FIELDS})
+    except (TypeError, KeyError):
+        raise DataError("not an operating point", where=path) from None

@@ -1,0 +1,1 @@
+"""One module for each command; jobs meet only in files."""

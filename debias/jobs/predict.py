@@ -1,0 +1,97 @@
+"""Score images with a trained model."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from debias.config import build, to_table
+from debias.data.source import ImageSource
+from debias.data.store import build_store, default_cache
+from debias.data.tables import write_table
+from debias.data.windows import expand_windows
+from debias.inference.scoring import decide, read_operating_point, score_images
+from debias.models.checkpoint import load_model
+from debias.rundir import RunDir, check_output, create_run, open_run, provenance, read_json, write_json
+from debias.training.device import make_fabric
+from debias.training.settings import RunSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictJob:
+    """What to score, by which model, and where to write.
+
+    Attributes:
+        source: the images; labels are optional.
+        model: the run directory that training wrote.
+        output: the directory for ``predictions.parquet`` and what belongs to it.
+        windows: windows cut from each non-face picture; None for as many as in training, where
+            the images are labelled.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+        overwrite: replace an existing output.
+        strict: stop if an image cannot be decoded.
+        cache: where decoded images are kept.
+        num_workers: threads that decode; None uses all cores.
+        show_progress: draw progress bars.
+        say: takes a line for the person watching.
+    """
+
+    source: ImageSource
+    model: Path
+    output: Path
+    windows: int | None = None
+    device: str = "auto"
+    overwrite: bool = False
+    strict: bool = False
+    cache: Path | None = None
+    num_workers: int | None = None
+    show_progress: bool = True
+    say: Callable[[str], None] = print
+
+
+def run_predict(job: PredictJob) -> RunDir:
+    """Write the predictions of the images and return the directory they are in.
+
+    Raises:
+        DebiasError: no such run, a model that does not classify, or bad images.
+    """
+    check_output(job.output, overwrite=job.overwrite)
+    trained = open_run(job.model)
+    settings = build(RunSettings, read_json(trained.run_file)["settings"], where=str(job.model))
+    point = read_operating_point(trained.operating_point)
+    manifest = expand_windows(
+        job.source.load(),
+        num_windows=job.windows or settings.data.windows,
+        seed=settings.seed,
+        min_side=settings.data.min_side,
+    )
+    store = build_store(
+        manifest,
+        settings.decoding,
+        cache=job.cache or default_cache(),
+        num_workers=job.num_workers,
+        strict=job.strict,
+        progress=job.show_progress,
+    )
+    fabric = make_fabric(job.device, "32")
+    model = load_model(trained.model).to(fabric.device)
+    predictions = decide(score_images(model, store, manifest), threshold=point.threshold)
+    run = create_run(job.output, overwrite=job.overwrite)
+    write_json(
+        run.run_file,
+        provenance(
+            job="predict",
+            settings=to_table(settings),
+            data={"key": store.directory.name, "num_failed": len(store.failures)},
+            device=str(fabric.device),
+        ),
+    )
+    write_json(run.operating_point, {**dataclasses.asdict(point), "source": "training run"})
+    write_table(store.failures, run.failures)
+    write_table(predictions, run.predictions)
+    failed = f"; {len(store.failures):,} could not be decoded" if len(store.failures) else ""
+    faces = int(predictions["y_pred"].sum())
+    job.say(f"{len(predictions):,} images scored, {faces:,} called a face{failed}")
+    return run

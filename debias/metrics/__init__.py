@@ -1,0 +1,1 @@
+"""Counts, rates, intervals and disparities; NumPy and SciPy only."""

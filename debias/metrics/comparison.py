@@ -1,0 +1,318 @@
+"""Two models on the same images, each at its own threshold for the same false-positive rate.
+
+A raised recall can be a moved threshold; at the same false-positive rate it is not. The thresholds
+are estimates too, so the bootstrap draws non-faces as well as faces and sets both thresholds anew
+in every replicate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from debias.metrics.counts import Grouping
+from debias.metrics.disparities import pooled_rate, ranked_groups, rates_by_group
+from debias.metrics.intervals import FloatArray, Rate, design_effect, paired_difference
+from debias.metrics.operating_point import operating_point
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """A figure of the first model minus the same figure of the second.
+
+    Attributes:
+        value: in [-1, 1]; NaN where it is not estimable.
+        low: lower limit.
+        high: upper limit.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class GroupingComparison:
+    """How two models differ over the groups of one grouping.
+
+    Attributes:
+        grouping: who belongs where.
+        ranked: positions of the groups that count for worst recall and gap.
+        recall: of each group by the first and by the second model.
+        differences: in recall, of each group.
+        worst_recall: the difference of the two smallest recalls, be they of different groups;
+            None with no ranked group.
+        gap: the difference of the two gaps; None with fewer than two ranked groups.
+    """
+
+    grouping: Grouping
+    ranked: NDArray[np.intp]
+    recall: tuple[tuple[Rate, ...], tuple[Rate, ...]]
+    differences: tuple[Difference, ...]
+    worst_recall: Difference | None
+    gap: Difference | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Comparison:
+    """Two models at one false-positive rate.
+
+    Attributes:
+        fpr: what the first and the second threshold realise.
+        groupings: one for each grouping that was asked for.
+    """
+
+    fpr: tuple[Rate, Rate]
+    groupings: tuple[GroupingComparison, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PairedScores:
+    """The scores of two models on the same images.
+
+    Attributes:
+        faces: of the first and the second model, shape (2, face).
+        negatives: of the first and the second model, shape (2, negative).
+        face_clusters: the person of each face as integers from 0, shape (face,).
+        negative_clusters: the picture of each non-face as integers from 0, shape (negative,).
+    """
+
+    faces: FloatArray
+    negatives: FloatArray
+    face_clusters: NDArray[np.intp]
+    negative_clusters: NDArray[np.intp]
+
+
+def compare_at_fpr(
+    *,
+    scores: PairedScores,
+    groupings: Sequence[Grouping],
+    target_fpr: float,
+    generator: np.random.Generator,
+    num_replicates: int = 1000,
+    min_group_size: int = 30,
+    confidence: float = 0.95,
+    min_false_positives: int = 10,
+) -> Comparison:
+    """Return the paired differences in recall, worst recall and gap, for each grouping.
+
+    Persons and pictures are drawn with replacement, the same ones for both models; the intervals
+    are percentiles over the replicates. Because percentiles collapse where two models answer
+    almost alike, no interval is narrower than the adjusted paired one
+    (:func:`debias.metrics.intervals.paired_difference`) of the group, or of the first model's
+    worst and best groups, would make it.
+
+    Args:
+        scores: both models' scores.
+        groupings: of the faces.
+        target_fpr: the false-positive rate of either model on these non-faces.
+        generator: draws the replicates.
+        num_replicates: bootstrap replicates.
+        min_group_size: smaller groups do not count for worst recall and gap.
+        confidence: of the intervals.
+        min_false_positives: see :func:`debias.metrics.operating_point.operating_point`.
+
+    Raises:
+        TooFewNegativesError: as :func:`debias.metrics.operating_point.operating_point`.
+    """
+    thresholds = [
+        operating_point(
+            y_score_negatives=negatives,
+            target_fpr=target_fpr,
+            min_false_positives=min_false_positives,
+        ).threshold
+        for negatives in scores.negatives
+    ]
+    hits = scores.faces >= np.array(thresholds)[:, None]
+    false = scores.negatives >= np.array(thresholds)[:, None]
+    first_fpr, second_fpr = (
+        pooled_rate(hits=row, clusters=scores.negative_clusters, confidence=confidence)
+        for row in false
+    )
+    replicates = _bootstrap(
+        scores=scores,
+        groupings=groupings,
+        target_fpr=target_fpr,
+        generator=generator,
+        num_replicates=num_replicates,
+    )
+    return Comparison(
+        fpr=(first_fpr, second_fpr),
+        groupings=tuple(
+            _compare_grouping(
+                hits=hits,
+                grouping=grouping,
+                ranked=ranked_groups(grouping=grouping, min_group_size=min_group_size),
+                clusters=scores.face_clusters,
+                replicates=drawn,
+                confidence=confidence,
+            )
+            for grouping, drawn in zip(groupings, replicates, strict=True)
+        ),
+    )
+
+
+def cluster_weights(
+    *, clusters: NDArray[np.intp], generator: np.random.Generator
+) -> NDArray[np.int64]:
+    """Return how often each row is in one bootstrap sample that draws whole clusters.
+
+    Args:
+        clusters: the cluster of each row as integers from 0 without gaps, shape (row,).
+        generator: draws as many clusters as there are, with replacement.
+
+    Returns:
+        Counts of shape (row,), equal within a cluster.
+    """
+    if clusters.size == 0:
+        return np.zeros(0, dtype=np.int64)
+    num_clusters = int(clusters.max()) + 1
+    drawn = generator.integers(num_clusters, size=num_clusters)
+    return np.bincount(drawn, minlength=num_clusters)[clusters].astype(np.int64)
+
+
+def _bootstrap(
+    *,
+    scores: PairedScores,
+    groupings: Sequence[Grouping],
+    target_fpr: float,
+    generator: np.random.Generator,
+    num_replicates: int,
+) -> list[FloatArray]:
+    """Return the recalls of each replicate: for each grouping, shape (replicate, 2, group)."""
+    order = np.argsort(-scores.negatives, axis=1, kind="stable")
+    descending = np.take_along_axis(scores.negatives, order, axis=1)
+    recalls = [np.empty((num_replicates, 2, len(grouping.groups))) for grouping in groupings]
+    for replicate in range(num_replicates):
+        negatives = cluster_weights(clusters=scores.negative_clusters, generator=generator)
+        faces = cluster_weights(clusters=scores.face_clusters, generator=generator)
+        excluded = [
+            _first_excluded(descending[model], negatives[order[model]], target_fpr)
+            for model in range(2)
+        ]
+        hits = scores.faces > np.array(excluded)[:, None]
+        for grouping, out in zip(groupings, recalls, strict=True):
+            out[replicate] = _recalls(hits, grouping, faces)
+    return recalls
+
+
+def _first_excluded(descending: FloatArray, weights: NDArray[np.int64], target_fpr: float) -> float:
+    """Return the highest score that has to stay below the threshold, rows counted by weight."""
+    above = np.cumsum(weights)
+    # As in operating_point, the rate is met up to rounding of the product.
+    allowed = np.floor(target_fpr * float(above[-1]) * (1.0 + 1e-12) + 1e-9)
+    return float(descending[int(np.searchsorted(above, allowed, side="right"))])
+
+
+def _recalls(
+    hits: NDArray[np.bool_], grouping: Grouping, weights: NDArray[np.int64] | FloatArray
+) -> FloatArray:
+    """Return the weighted recall of both models, shape (2, group); NaN without weight."""
+    num_groups = len(grouping.groups)
+    total = np.bincount(grouping.codes, weights=weights, minlength=num_groups)
+    found = np.stack(
+        [np.bincount(grouping.codes, weights=weights * row, minlength=num_groups) for row in hits]
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(found / total, dtype=np.float64)
+
+
+def _compare_grouping(
+    *,
+    hits: NDArray[np.bool_],
+    grouping: Grouping,
+    ranked: NDArray[np.intp],
+    clusters: NDArray[np.intp],
+    replicates: FloatArray,
+    confidence: float,
+) -> GroupingComparison:
+    """Return the differences of one grouping, observed and over the replicates."""
+    observed = _recalls(hits, grouping, np.ones(hits.shape[1]))
+    value = observed[0] - observed[1]
+    safe = _adjusted_intervals(hits, grouping, clusters, confidence)
+    down, up = value - safe[:, 0], safe[:, 1] - value
+    differences = tuple(
+        _interval(
+            value[code],
+            replicates[:, 0, code] - replicates[:, 1, code],
+            margins=(down[code], up[code]),
+            confidence=confidence,
+        )
+        for code in range(len(grouping.groups))
+    )
+    first, second = (
+        rates_by_group(hits=row, grouping=grouping, clusters=clusters, confidence=confidence)
+        for row in hits
+    )
+    worst_recall = gap = None
+    if ranked.size > 0:
+        worst = ranked[observed[0, ranked].argmin()]
+        worst_recall = _interval(
+            *(_first_minus_second(x[..., ranked].min(axis=-1)) for x in (observed, replicates)),
+            margins=(down[worst], up[worst]),
+            confidence=confidence,
+        )
+    if ranked.size > 1:
+        best = ranked[observed[0, ranked].argmax()]
+        gap = _interval(
+            *(_first_minus_second(np.ptp(x[..., ranked], axis=-1)) for x in (observed, replicates)),
+            margins=(np.hypot(down[best], up[worst]), np.hypot(up[best], down[worst])),
+            confidence=confidence,
+        )
+    return GroupingComparison(
+        grouping=grouping,
+        ranked=ranked,
+        recall=(first, second),
+        differences=differences,
+        worst_recall=worst_recall,
+        gap=gap,
+    )
+
+
+def _adjusted_intervals(
+    hits: NDArray[np.bool_], grouping: Grouping, clusters: NDArray[np.intp], confidence: float
+) -> FloatArray:
+    """Return the adjusted paired interval of each group's difference, shape (group, 2)."""
+    limits = np.empty((len(grouping.groups), 2))
+    change = hits[0].astype(np.int64) - hits[1]
+    for code in range(len(grouping.groups)):
+        rows = grouping.codes == code
+        limits[code] = paired_difference(
+            num_gained=int(np.count_nonzero(change[rows] > 0)),
+            num_lost=int(np.count_nonzero(change[rows] < 0)),
+            num_pairs=int(np.count_nonzero(rows)),
+            confidence=confidence,
+            design_effect=design_effect(
+                values=change[rows], clusters=clusters[rows], confidence=confidence
+            ),
+        )
+    return limits
+
+
+def _first_minus_second(figures: FloatArray) -> FloatArray:
+    """Return the first model's figures minus the second's, over the last axis."""
+    return np.asarray(figures[..., 0] - figures[..., 1])
+
+
+def _interval(
+    value: float | FloatArray,
+    replicates: FloatArray,
+    *,
+    margins: tuple[float, float],
+    confidence: float,
+) -> Difference:
+    """Return a difference with its percentile interval, at least ``margins`` wide."""
+    centre = float(value)
+    estimable = replicates[np.isfinite(replicates)]
+    if not np.isfinite(centre) or estimable.size == 0:
+        return Difference(value=centre, low=float("nan"), high=float("nan"))
+    tail = (1.0 - confidence) / 2.0
+    low, high = np.quantile(estimable, [tail, 1.0 - tail])
+    return Difference(
+        value=centre,
+        low=float(max(-1.0, min(low, centre - margins[0]))),
+        high=float(min(1.0, max(high, centre + margins[1]))),
+    )

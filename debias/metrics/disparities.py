@@ -1,0 +1,282 @@
+"""From the rates of groups to how unequal they are, and how unequal chance alone would make them.
+
+All functions take the groups that are to be ranked: known values, and rows enough to say
+something. Which ones those are is decided by :func:`ranked_groups`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from debias.metrics.counts import Grouping
+from debias.metrics.intervals import FloatArray, Rate, design_effect, newcombe, rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """The largest rate minus the smallest.
+
+    Attributes:
+        value: in [0, 1].
+        low: lower limit, simultaneous over all pairs.
+        high: upper limit, simultaneous over all pairs.
+        worst: position of the smallest rate.
+        best: position of the largest rate.
+    """
+
+    value: float
+    low: float
+    high: float
+    worst: int
+    best: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NullGap:
+    """The gap that chance alone gives when every group has the pooled rate.
+
+    Attributes:
+        median: half of the gaps by chance are larger.
+        percentile_95: one in twenty gaps by chance is larger.
+        p_value: the share of gaps by chance that are at least the observed one.
+    """
+
+    median: float
+    percentile_95: float
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accuracies:
+    """The summary of group accuracies in [Amini2019].
+
+    Attributes:
+        mean_of_groups: E[A], each group counted once; in [0, 1].
+        mean_of_images: E[A], each group weighted by its images; in [0, 1].
+        variance: Var[A], the sample variance (n - 1) in squared percentage points; NaN for a
+            single group.
+    """
+
+    mean_of_groups: float
+    mean_of_images: float
+    variance: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """Two groups beside each other.
+
+    Attributes:
+        first: position of the first group.
+        second: position of the second group.
+        difference: rate of the first minus rate of the second.
+        low: lower limit of the Newcombe interval.
+        high: upper limit of the Newcombe interval.
+        p_value: of the two-sided score test, not corrected for the number of pairs.
+    """
+
+    first: int
+    second: int
+    difference: float
+    low: float
+    high: float
+    p_value: float
+
+
+def rates_by_group(
+    *,
+    hits: ArrayLike,
+    grouping: Grouping,
+    clusters: ArrayLike | None = None,
+    confidence: float = 0.95,
+) -> tuple[Rate, ...]:
+    """Return the share of hits of each group, in the order of ``grouping.groups``.
+
+    Args:
+        hits: whether each row was answered rightly, shape (row,). With faces only this is recall.
+        grouping: the groups of the same rows.
+        clusters: the person or picture of each row as integers from 0; None when independent.
+        confidence: of the intervals.
+    """
+    answers = np.asarray(hits).astype(np.bool_)
+    persons = None if clusters is None else np.asarray(clusters)
+    rates = []
+    for code in range(len(grouping.groups)):
+        rows = np.flatnonzero(grouping.codes == code)
+        inside = None if persons is None else persons[rows]
+        rates.append(pooled_rate(hits=answers[rows], clusters=inside, confidence=confidence))
+    return tuple(rates)
+
+
+def pooled_rate(
+    *, hits: ArrayLike, clusters: ArrayLike | None = None, confidence: float = 0.95
+) -> Rate:
+    """Return the share of hits among all rows, with the design effect of their clusters.
+
+    Args:
+        hits: whether each row was answered "face", shape (row,).
+        clusters: the person or picture of each row as integers from 0; None when independent.
+        confidence: of the interval.
+    """
+    answers = np.asarray(hits).astype(np.bool_)
+    return rate(
+        num_successes=int(answers.sum()),
+        num_trials=answers.size,
+        confidence=confidence,
+        design_effect=design_effect(values=answers, clusters=clusters, confidence=confidence),
+    )
+
+
+def ranked_groups(*, grouping: Grouping, min_group_size: int) -> NDArray[np.intp]:
+    """Return the positions of the groups that may be called worst or best.
+
+    They have known values only and at least ``min_group_size`` rows (and never none). The others
+    are shown beside them, unranked.
+    """
+    enough = grouping.num_rows >= max(1, min_group_size)
+    return np.flatnonzero(grouping.known & enough)
+
+
+def gap(*, rates: Sequence[Rate], confidence: float = 0.95) -> Gap:
+    """Return the largest rate minus the smallest, and which groups have them.
+
+    The interval comes from the Newcombe intervals of all pairs, each at the level that makes them
+    hold together (Bonferroni): the gap is at least the largest lower limit of any pair and at
+    most the largest upper one. So it also holds though worst and best were picked by looking.
+
+    Args:
+        rates: of at least two groups, each with trials.
+        confidence: of the interval, in (0, 1).
+    """
+    values = np.array([group.value for group in rates])
+    worst, best = int(values.argmin()), int(values.argmax())
+    num_pairs = len(rates) * (len(rates) - 1) // 2
+    _, low, high = _all_pairs(rates, confidence=1.0 - (1.0 - confidence) / num_pairs)
+    return Gap(
+        value=float(values[best] - values[worst]),
+        low=float(max(0.0, low.max(), (-high).max())),
+        high=float(max(high.max(), (-low).max())),
+        worst=worst,
+        best=best,
+    )
+
+
+def null_gap(
+    *, rates: Sequence[Rate], generator: np.random.Generator, num_replicates: int = 10_000
+) -> NullGap:
+    """Return the distribution of the gap when all groups have the pooled rate, by simulation.
+
+    Each group draws from a binomial with its effective number of rows. The gap is positive even
+    then, and the larger the more and the smaller the groups are.
+
+    Args:
+        rates: of at least two groups, each with trials.
+        generator: draws the replicates.
+        num_replicates: how many gaps to draw.
+    """
+    pooled = sum(group.num_successes for group in rates) / sum(group.num_trials for group in rates)
+    sizes = np.array([max(1, round(group.num_effective)) for group in rates])
+    drawn = generator.binomial(sizes, pooled, size=(num_replicates, len(rates))) / sizes
+    gaps = np.ptp(drawn, axis=1)
+    observed = np.ptp([group.value for group in rates])
+    at_least = int(np.count_nonzero(gaps >= observed - 1e-12))
+    return NullGap(
+        median=float(np.median(gaps)),
+        percentile_95=float(np.quantile(gaps, 0.95)),
+        p_value=(at_least + 1) / (num_replicates + 1),
+    )
+
+
+def accuracies(*, rates: Sequence[Rate]) -> Accuracies:
+    """Return E[A] and Var[A] of the group accuracies; NaN where there is nothing to average.
+
+    References:
+        [Amini2019], tables 1 and 2. The "accuracy" of a group of faces is its recall.
+    """
+    values = np.array([group.value for group in rates])
+    weights = np.array([group.num_trials for group in rates], dtype=np.float64)
+    total = float(weights.sum())
+    return Accuracies(
+        mean_of_groups=float(values.mean()) if values.size else float("nan"),
+        mean_of_images=float(values @ weights / total) if total else float("nan"),
+        variance=float(np.var(100.0 * values, ddof=1)) if values.size > 1 else float("nan"),
+    )
+
+
+def pairs(*, rates: Sequence[Rate], confidence: float = 0.95) -> tuple[Pair, ...]:
+    """Return every pair of groups with its Newcombe interval and its score test.
+
+    The statistic is (p1 - p2) / sqrt(p (1 - p) (1/m1 + 1/m2)), p the pooled rate of the two and m
+    the effective numbers of rows. Two rates that are both 0 or both 1 have a p-value of 1.
+
+    Args:
+        rates: of groups with trials.
+        confidence: of each interval by itself, in (0, 1).
+    """
+    (first, second), low, high = _all_pairs(rates, confidence=confidence)
+    k, n, m = _columns(rates)
+    pooled = (k[first] + k[second]) / (n[first] + n[second])
+    difference = k[first] / n[first] - k[second] / n[second]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.sqrt(pooled * (1.0 - pooled) * (1.0 / m[first] + 1.0 / m[second]))
+        statistic = np.where(error > 0.0, np.abs(difference) / error, 0.0)
+    p_values = 2.0 * stats.norm.sf(statistic)
+    return tuple(
+        Pair(
+            first=int(first[i]),
+            second=int(second[i]),
+            difference=float(difference[i]),
+            low=float(low[i]),
+            high=float(high[i]),
+            p_value=float(p_values[i]),
+        )
+        for i in range(first.size)
+    )
+
+
+def holm(p_values: ArrayLike) -> FloatArray:
+    """Return Holm's adjusted p-values: the chance of any false finding in the family is bounded.
+
+    With the m p-values in ascending order, the i-th (from 0) becomes the largest of
+    (m - j) p_j over j <= i, at most 1.
+
+    Args:
+        p_values: of one family of tests, shape (test,).
+
+    References:
+        [Holm1979] A simple sequentially rejective multiple test procedure. Scand. J. Statistics.
+    """
+    raw = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(raw, kind="stable")
+    steps = raw[order] * np.arange(raw.size, 0, -1)
+    adjusted = np.empty_like(raw)
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return adjusted
+
+
+def _columns(rates: Sequence[Rate]) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return successes, trials and effective trials of all groups."""
+    table = [(group.num_successes, group.num_trials, group.num_effective) for group in rates]
+    k, n, m = np.array(table, dtype=np.float64).reshape(-1, 3).T
+    return k, n, m
+
+
+def _all_pairs(
+    rates: Sequence[Rate], *, confidence: float
+) -> tuple[tuple[NDArray[np.intp], NDArray[np.intp]], FloatArray, FloatArray]:
+    """Return the positions of all pairs and their Newcombe limits."""
+    k, n, _ = _columns(rates)
+    effect = np.array([group.design_effect for group in rates])
+    first, second = np.triu_indices(len(rates), 1)
+    low, high = newcombe(
+        num_successes=(k[first], k[second]),
+        num_trials=(n[first], n[second]),
+        confidence=confidence,
+        design_effect=(effect[first], effect[second]),
+    )
+    return (first, second), low, high

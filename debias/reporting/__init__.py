@@ -1,0 +1,1 @@
+"""Rendering of results that were computed elsewhere."""

@@ -1,0 +1,101 @@
+"""How a report's numbers, names and intervals look in plain text; missing numbers are dashes."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+from debias.reporting.schema import RateJson
+
+WIDTH = 100
+NAME_WIDTH = 30
+PLOT_WIDTH = 22
+NOTHING = "not estimable"
+
+
+def plot_floor(rates: Sequence[RateJson]) -> float:
+    """Return the percentage at the left end of the plots: a multiple of ten below all limits."""
+    lows = [rate["low"] for rate in rates if rate["low"] is not None]
+    return min(90.0, 10.0 * (100.0 * min(lows, default=0.0) // 10.0))
+
+
+def plot(rate: RateJson, floor: float) -> str:
+    """Draw an interval as ``--o--`` on a line from ``floor`` to 100 %."""
+    value, low, high = rate["value"], rate["low"], rate["high"]
+    if value is None or low is None or high is None:
+        return " " * PLOT_WIDTH
+    cells = [" "] * PLOT_WIDTH
+
+    def column(share: float) -> int:
+        return round((100.0 * share - floor) / (100.0 - floor) * (PLOT_WIDTH - 1))
+
+    for cell in range(column(low), column(high) + 1):
+        cells[cell] = "-"
+    cells[column(value)] = "o"
+    return "".join(cells)
+
+
+def spelled(rate: RateJson, digits: int) -> str:
+    """Return a rate with its interval, its counts and what clusters leave of them."""
+    if rate["value"] is None:
+        return f"{NOTHING}: there are none to count"
+    effect = rate["design_effect"]
+    shared = "" if effect == 1.0 else ", all of one origin"
+    if effect is not None and effect > 1.0:
+        shared = f", worth {rate['num_trials'] / effect:,.0f} independent ones"
+    return (
+        f"{percent(rate['value'], digits)} % {interval(rate, digits)}: "
+        f"{rate['num_successes']:,} of {rate['num_trials']:,}{shared}"
+    )
+
+
+def interval(rate: RateJson, digits: int = 1) -> str:
+    """Return the limits of a rate in percent, in brackets."""
+    if rate["value"] is None:
+        return "-"
+    return f"[{percent(rate['low'], digits)}, {percent(rate['high'], digits)}]"
+
+
+def percent(share: float | None, digits: int = 1, *, sign: bool = False) -> str:
+    """Return a share in percent, without the sign of percent."""
+    if share is None:
+        return "-"
+    return f"{100.0 * share + 0.0:{'+' if sign else ''}.{digits}f}"
+
+
+def share(target_fpr: float | None) -> str:
+    """Return a target in percent, with as many digits as it was given."""
+    return "-" if target_fpr is None else f"{100.0 * target_fpr:g} %"
+
+
+def number(value: float | None) -> str:
+    """Return a threshold in four digits."""
+    return "-" if value is None else f"{value:.4g}"
+
+
+def p_value(value: float) -> str:
+    """Return a p-value as it is written in a sentence."""
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
+
+
+def group_cell(text: str) -> str:
+    """Return a group's name as a cell of a table."""
+    return f"{shorten(text, NAME_WIDTH - 2):<{NAME_WIDTH}}"
+
+
+def shorten(text: str, width: int) -> str:
+    """Return text from the data in at most ``width`` letters."""
+    safe = clean(text)
+    return safe if len(safe) <= width else safe[: width - 3] + "..."
+
+
+def clean(text: str) -> str:
+    """Return text from the data without what would move the cursor or colour the terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def wrapped(text: str, *, first: str) -> list[str]:
+    """Return text in lines under a first one that starts with ``first``."""
+    return textwrap.wrap(
+        clean(text), WIDTH, initial_indent=first, subsequent_indent=" " * len(first)
+    )

@@ -1,0 +1,110 @@
+"""What a reader must know to read a report rightly, in words, from its own content."""
+
+from __future__ import annotations
+
+from debias.reporting.schema import OperatingPointJson, ReportJson
+
+ESTIMATED = ("proxy", "estimated", "unknown")
+
+
+def notes(report: ReportJson) -> list[str]:
+    """Return the remarks that a report's content calls for, the most important first.
+
+    Args:
+        report: complete but for its own notes.
+    """
+    return [
+        *_data_notes(report),
+        *_label_notes(report),
+        *_point_notes(report),
+        "Non-faces have no group, so there is one false-positive rate for all; precision, parity "
+        "and equalized odds by group are not applicable.",
+        "Intervals hold for the threshold as it stands; that a threshold set on these non-faces "
+        "is itself an estimate is not in them (in a comparison it is).",
+    ]
+
+
+def _data_notes(report: ReportJson) -> list[str]:
+    rows, found = report["rows"], []
+    if rows["num_faces"] == 0:
+        found.append("There are no faces: recall is not estimable.")
+    if rows["num_negatives"] == 0:
+        found.append(
+            "There are no non-faces: the false-positive rate is not estimable, and a recall means "
+            "little without it."
+        )
+    if rows["num_unlabelled"]:
+        found.append(f"{rows['num_unlabelled']:,} rows without a label were left out.")
+    if rows["num_faces"] and rows["num_persons"] is None:
+        found.append(
+            "There is no identity_id: faces count as independent. If persons appear more than "
+            "once, the intervals are too narrow."
+        )
+    return found
+
+
+def _label_notes(report: ReportJson) -> list[str]:
+    found = []
+    join = report["join"]
+    if join is not None and join["num_faces_unmatched"]:
+        found.append(
+            f"{join['num_faces_unmatched']:,} faces have no row among the attributes; they are in "
+            'the stratum "unknown".'
+        )
+    if join is not None and join["num_negatives_known"]:
+        found.append(
+            f"{join['num_negatives_known']:,} non-faces have attributes, which this report "
+            "does not use."
+        )
+    weak = [
+        f"{item['name']} ({item['provenance']})"
+        for item in report["attributes"]
+        if item["provenance"] in ESTIMATED
+    ]
+    if weak:
+        found.append(
+            f"Not known to be self-reported or annotated: {', '.join(weak)}. Wrong labels make "
+            "groups look more alike than they are, or unequal where they are not."
+        )
+    if any(
+        group["status"] == "small"
+        for point in report["operating_points"]
+        for grouping in point["groupings"]
+        for group in grouping["groups"]
+    ):
+        found.append(
+            f"Groups of fewer than {report['settings']['min_group_size']} faces are shown, but "
+            "not ranked, nor part of gap, E[A], Var[A] and tests."
+        )
+    return found
+
+
+def _point_notes(report: ReportJson) -> list[str]:
+    found = []
+    points = report["operating_points"]
+    if all(point["source"] == "test" for point in points):
+        found.append(
+            "No threshold came with the predictions: what the model does in use is not shown."
+        )
+    least = report["settings"]["min_false_positives"]
+    found += [_tie_note(point) for point in points if _falls_short(point, least)]
+    return found
+
+
+def _falls_short(point: OperatingPointJson, least: int) -> bool:
+    """Tell whether a threshold set here lets through less than nine tenths of its target."""
+    if point["source"] != "test" or point["fpr"] is None or point["target_fpr"] is None:
+        return False
+    realised, num_negatives = point["fpr"]["num_successes"], point["fpr"]["num_trials"]
+    expected = point["target_fpr"] * num_negatives
+    return realised < 0.9 * expected and expected - realised >= max(1, least // 10)
+
+
+def _tie_note(point: OperatingPointJson) -> str:
+    assert point["fpr"] is not None
+    assert point["target_fpr"] is not None
+    return (
+        f"Tied scores: at a target of {100 * point['target_fpr']:g} % only "
+        f"{point['fpr']['num_successes']:,} of {point['fpr']['num_trials']:,} non-faces can be "
+        "let through, so recall is lower than distinct scores would give."
+    )

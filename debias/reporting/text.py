@@ -1,0 +1,244 @@
+"""A report as plain text for the terminal, at most 100 columns wide. It computes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from debias.reporting.cells import (
+    NOTHING,
+    PLOT_WIDTH,
+    WIDTH,
+    clean,
+    group_cell,
+    interval,
+    number,
+    p_value,
+    percent,
+    plot,
+    plot_floor,
+    share,
+    shorten,
+    spelled,
+    wrapped,
+)
+from debias.reporting.schema import (
+    ComparisonJson,
+    ComparisonPointJson,
+    DifferenceJson,
+    GroupComparisonJson,
+    GroupingComparisonJson,
+    GroupingJson,
+    GroupJson,
+    OperatingPointJson,
+    ReportJson,
+)
+
+MAX_PAIRS = 6
+REMARKS = {"ranked": "", "small": "few faces", "empty": "no faces", "unknown": "unknown"}
+
+
+def render_text(report: ReportJson) -> str:
+    """Return the report as lines: the answers side by side, then each threshold, then the notes.
+
+    Args:
+        report: the content of ``report.json``.
+    """
+    alpha = 1.0 - report["settings"]["confidence"]
+    lines = [
+        *_heading(report),
+        "",
+        *_summary(report),
+        *(line for point in report["operating_points"] for line in _operating_point(point, alpha)),
+        *(_comparison(report["comparison"]) if report["comparison"] else ()),
+        "",
+        "NOTES",
+        *(line for note in report["notes"] for line in wrapped(note, first="  - ")),
+    ]
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _heading(report: ReportJson) -> Iterator[str]:
+    rows, join = report["rows"], report["join"]
+    yield "FAIRNESS REPORT"
+    for item in report["inputs"]:
+        yield f"  {item['role'] + ':':<17}{shorten(item['path'], 80)}"
+    persons = "" if rows["num_persons"] is None else f" of {rows['num_persons']:,} persons"
+    pictures = f" from {rows['num_pictures']:,} pictures" if rows["num_negatives"] else ""
+    yield f"  {'rows:':<17}{clean(rows['chosen'])} ({rows['num_in_file']:,} in the file)"
+    yield f"  {'faces:':<17}{rows['num_faces']:,}{persons}"
+    yield f"  {'non-faces:':<17}{rows['num_negatives']:,}{pictures}"
+    for label in report["attributes"]:
+        unknown_origin = label["provenance"] == "unknown"
+        source = "of unknown origin" if unknown_origin else label["provenance"]
+        yield (
+            f"  {'group by:':<17}{shorten(label['name'], 40)} ({source}; unknown for "
+            f"{label['num_unknown']:,} faces)"
+        )
+    yield f"  {'intervals:':<17}{100 * report['settings']['confidence']:g} %, in brackets"
+    if join is not None and (join["num_faces_unmatched"] or join["num_attributes_unmatched"]):
+        yield (
+            f"  {'unmatched:':<17}{join['num_faces_unmatched']:,} faces without attributes, "
+            f"{join['num_attributes_unmatched']:,} attributes without an image judged here"
+        )
+
+
+def _summary(report: ReportJson) -> Iterator[str]:
+    """Give a line for each threshold: what it lets through, what it finds, whom it serves worst."""
+    points = report["operating_points"]
+    finest = next((p["groupings"][-1]["name"] for p in points if p["groupings"]), "group")
+    yield (
+        f"{'RECALL AT A GLANCE':<30}{'threshold':>9}{'FPR %':>8}{'recall %':>10}{'worst %':>9}"
+        f"{'gap':>7}  {shorten('worst ' + finest, 25)}"
+    )
+    for point in points:
+        title = f"  {_point_name(point):<28}"
+        if point["recall"] is None or point["fpr"] is None:
+            yield from wrapped(f"refused: {point['reason']}", first=title)
+            continue
+        grouping = point["groupings"][-1] if point["groupings"] else None
+        gap = grouping["gap"] if grouping else None
+        worst, spread, who = "-", "-", "-"
+        if grouping is not None and gap is not None:
+            rate = next(g["recall"] for g in grouping["groups"] if g["name"] == gap["worst"])
+            worst, spread, who = percent(rate["value"]), percent(gap["value"]), gap["worst"]
+        yield (
+            f"{title}{number(point['threshold']):>9}{percent(point['fpr']['value'], 2):>8}"
+            f"{percent(point['recall']['value']):>10}{worst:>9}{spread:>7}  {shorten(who, 25)}"
+        )
+
+
+def _operating_point(point: OperatingPointJson, alpha: float) -> Iterator[str]:
+    if point["recall"] is None or point["fpr"] is None:
+        return
+    yield ""
+    yield f"== {_point_name(point)} ".ljust(WIDTH, "=")
+    yield f"  false positives {spelled(point['fpr'], 2)}"
+    yield f"  recall          {spelled(point['recall'], 1)}"
+    for grouping in point["groupings"]:
+        yield ""
+        yield from _grouping(grouping, alpha)
+
+
+def _grouping(grouping: GroupingJson, alpha: float) -> Iterator[str]:
+    shown = [group for group in grouping["groups"] if group["status"] != "empty"]
+    floor = plot_floor([group["recall"] for group in shown])
+    scale = f"{floor:<{PLOT_WIDTH - 3}.0f}100"
+    yield f"  {group_cell(grouping['name'])}{'faces':>8}{'recall %':>10}{'interval':>16}  {scale}"
+    for group in shown:
+        yield _group_line(group, grouping, floor)
+    empty = [group["name"] for group in grouping["groups"] if group["status"] == "empty"]
+    if empty:
+        yield from wrapped(f"{NOTHING}, no faces: {', '.join(empty)}", first="  ")
+    gap = grouping["gap"]
+    if gap is None:
+        yield f"  gap {NOTHING}: {grouping['num_ranked']} group(s) large enough to rank"
+        return
+    yield (
+        f"  gap {percent(gap['value'])} points [{percent(gap['low'])}, {percent(gap['high'])}]"
+        f"; by chance alone {percent(gap['null_median'])} (median), "
+        f"{percent(gap['null_percentile_95'])} (95th percentile); {p_value(gap['null_p_value'])}"
+    )
+    variance = grouping["variance"]
+    yield (
+        f"  E[A] {percent(grouping['mean_of_groups'])} % (mean of groups), "
+        f"{percent(grouping['mean_of_images'])} % (weighted by images); "
+        f"Var[A] {NOTHING if variance is None else format(variance, '.2f')}"
+    )
+    yield from _pairs(grouping, alpha)
+
+
+def _group_line(group: GroupJson, grouping: GroupingJson, floor: float) -> str:
+    gap, rate = grouping["gap"], group["recall"]
+    remark = REMARKS[group["status"]]
+    if gap is not None and group["status"] == "ranked" and gap["value"] > 0:
+        remark = {gap["worst"]: "< worst", gap["best"]: "best"}.get(group["name"], "")
+    return (
+        f"  {group_cell(group['name'])}{rate['num_trials']:>8,}{percent(rate['value']):>10}"
+        f"{interval(rate):>16}  {plot(rate, floor)} {remark}"
+    )
+
+
+def _pairs(grouping: GroupingJson, alpha: float) -> Iterator[str]:
+    """Name the pairs that differ after Holm's correction, the surest first."""
+    found = [pair for pair in grouping["pairs"] if pair["adjusted_p_value"] <= alpha]
+    found.sort(key=lambda pair: (pair["adjusted_p_value"], -abs(pair["difference"])))
+    test = f"score test, {100 * alpha:.3g} % after Holm over all pairs at this threshold"
+    if not found:
+        yield f"  no two groups differ ({test})"
+        return
+    yield f"  {len(found)} of {len(grouping['pairs'])} pairs of groups differ ({test}):"
+    for pair in found[:MAX_PAIRS]:
+        low, high = percent(pair["low"], sign=True), percent(pair["high"], sign=True)
+        yield (
+            f"    {shorten(pair['first'], 26)} - {shorten(pair['second'], 26)}: "
+            f"{percent(pair['difference'], sign=True)} [{low}, {high}], "
+            f"{p_value(pair['adjusted_p_value'])}"
+        )
+    if len(found) > MAX_PAIRS:
+        yield f"    and {len(found) - MAX_PAIRS} more in report.json"
+
+
+def _comparison(comparison: ComparisonJson) -> Iterator[str]:
+    yield ""
+    yield "== compared with the other predictions ".ljust(WIDTH, "=")
+    yield (
+        f"  on the {comparison['num_faces']:,} faces and {comparison['num_negatives']:,} non-faces "
+        f"of both; {comparison['num_only_here']:,} rows are only here, "
+        f"{comparison['num_only_other']:,} only there"
+    )
+    for point in comparison["points"]:
+        yield ""
+        yield from _comparison_point(point)
+
+
+def _comparison_point(point: ComparisonPointJson) -> Iterator[str]:
+    title = f"at {share(point['target_fpr'])} false positives of each"
+    if point["fpr"] is None or point["other_fpr"] is None:
+        yield from wrapped(f"{title}: refused: {point['reason']}", first="  ")
+        return
+    realised = (
+        f"{percent(point['fpr']['value'], 2)} % and {percent(point['other_fpr']['value'], 2)} %"
+    )
+    yield f"  {title} (here {realised})"
+    yield (
+        f"  {group_cell('recall %')}{'faces':>8}{'this':>9}{'other':>9}{'difference':>12}"
+        f"{'interval':>18}"
+    )
+    for grouping in point["groupings"]:
+        yield from _grouping_comparison(grouping)
+
+
+def _grouping_comparison(grouping: GroupingComparisonJson) -> Iterator[str]:
+    if grouping["columns"]:
+        yield f"  {shorten(grouping['name'], 90)}:"
+    for group in grouping["groups"]:
+        if group["status"] != "empty":
+            yield _comparison_line(group, indent="  " if grouping["columns"] else "")
+    if grouping["columns"]:
+        for name, figure in [("worst group", grouping["worst_recall"]), ("gap", grouping["gap"])]:
+            if figure is not None:
+                yield f"  {group_cell('  ' + name)}{'':>26}{_difference(figure)}"
+
+
+def _comparison_line(group: GroupComparisonJson, *, indent: str) -> str:
+    remark = REMARKS[group["status"]]
+    rate, other = group["recall"], group["other_recall"]
+    return (
+        f"  {group_cell(indent + group['name'])}{rate['num_trials']:>8,}{percent(rate['value']):>9}"
+        f"{percent(other['value']):>9}{_difference(group['difference'])}  {remark}"
+    )
+
+
+def _difference(figure: DifferenceJson) -> str:
+    low, high = percent(figure["low"], sign=True), percent(figure["high"], sign=True)
+    return f"{percent(figure['value'], sign=True):>12}{f'[{low}, {high}]':>18}"
+
+
+def _point_name(point: OperatingPointJson) -> str:
+    """Say which threshold it is."""
+    if point["source"] == "decisions":
+        return "decisions as given (y_pred)"
+    if point["source"] == "test":
+        return f"{share(point['target_fpr'])} of these non-faces"
+    target = point["target_fpr"]
+    return "stored threshold" + ("" if target is None else f" (for {share(target)})")

@@ -1,0 +1,323 @@
+"""Per-dimension histograms of a latent space.
+
+For each latent dimension the range of mu over the images is cut into bins of equal width, and a
+bin's *mass* is the fraction of the images in it. Mass, unlike density, does not change when a
+dimension is stretched or shifted, so what is added to it later means the same at any scale.
+
+Everything here is float64 NumPy and reads the latents in blocks of rows, so an array mapped from
+a file is never held in memory whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from debias.errors import DataError
+
+_BLOCK_VALUES = 2**18  # float64 values a block: 2 MiB, which stays in the processor's cache
+_MOST_COMPARED = 50  # inner edges up to which comparing is faster than searching
+
+
+@runtime_checkable
+class TensorLike(Protocol):
+    """What is read like a torch tensor; torch itself is not imported."""
+
+    def detach(self) -> Any:
+        """Return the values without their gradient."""
+        ...
+
+
+LatentArray: TypeAlias = NDArray[Any] | TensorLike
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatentHistograms:
+    """One histogram for each latent dimension, all with the same number of bins.
+
+    A value on an edge belongs to the bin above it. The outermost bins are open: a value outside
+    the edges counts in the bin nearest to it, so latents that move while a histogram is
+    streamed are never lost.
+
+    Attributes:
+        edges: shape (latent, bin + 1), each row non-decreasing, in the latents' own unit.
+        counts: shape (latent, bin), images in each bin; not whole numbers where images were
+            weighted or older ones are being forgotten.
+
+    Raises:
+        DataError: shapes that do not fit, edges out of order, counts that are negative, not
+            finite or all zero.
+    """
+
+    edges: NDArray[np.float64]
+    counts: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        if self.counts.ndim != 2 or self.edges.shape[-1] != self.num_bins + 1:
+            raise DataError(
+                f"histogram counts of shape {self.counts.shape} do not fit edges of shape "
+                f"{self.edges.shape}",
+                hint="They need shape (latent, bin)",
+            )
+        _check_edges(self.edges, self.num_latents)
+        if not np.isfinite(self.counts).all() or (self.counts < 0).any():
+            raise DataError("histogram counts must be finite and not negative")
+        if not (self.counts.sum(axis=1) > 0).all():
+            raise DataError("a histogram without images has no masses")
+
+    @property
+    def num_latents(self) -> int:
+        """Return the number of latent dimensions."""
+        return int(self.counts.shape[0])
+
+    @property
+    def num_bins(self) -> int:
+        """Return the number of bins in each dimension."""
+        return int(self.counts.shape[1])
+
+    @property
+    def num_images(self) -> float:
+        """Return the number of images counted; weighted and forgotten ones count in part."""
+        return float(self.counts[0].sum())
+
+    @property
+    def bin_masses(self) -> NDArray[np.float64]:
+        """Return the mass Q of each bin, shape (latent, bin); each row sums to 1."""
+        masses: NDArray[np.float64] = self.counts / self.counts.sum(axis=1, keepdims=True)
+        return masses
+
+    def mass(self, latents: LatentArray) -> NDArray[np.float64]:
+        """Return the mass Q_i(z_i) of the bin each image falls in, shape (image, latent).
+
+        The range is [0, 1]; 0 is possible only for images that were not counted.
+
+        Args:
+            latents: shape (image, latent), in the unit of the edges.
+
+        Raises:
+            DataError: as :func:`build_histograms`, or the number of dimensions differs.
+        """
+        matrix = as_matrix(latents)
+        _check_edges(self.edges, matrix.shape[1])
+        masses = self.bin_masses
+        out = np.empty(matrix.shape, dtype=np.float64)
+        for rows, block in latent_blocks(matrix):
+            out[rows] = np.take_along_axis(masses, bin_indices(self.edges, block), axis=1).T
+        return out
+
+    def merge(self, other: LatentHistograms) -> LatentHistograms:
+        """Return the histograms of both sets of images together.
+
+        Args:
+            other: histograms over the same edges.
+
+        Raises:
+            DataError: the edges differ.
+        """
+        if not np.array_equal(self.edges, other.edges):
+            raise DataError(
+                "histograms over different edges cannot be merged",
+                hint="Build the second with edges=first.edges",
+            )
+        return LatentHistograms(edges=self.edges, counts=self.counts + other.counts)
+
+    def scaled(self, factor: float) -> LatentHistograms:
+        """Return the same histograms, counted ``factor`` times.
+
+        ``old.scaled(0.9).merge(new)`` lets old images fade while new ones arrive.
+
+        Args:
+            factor: above 0.
+
+        Raises:
+            DataError: the factor is not a positive finite number.
+        """
+        if not 0 < factor < np.inf:
+            raise DataError(f"a histogram cannot be scaled by {factor}", hint="Give it above 0")
+        return LatentHistograms(edges=self.edges, counts=self.counts * factor)
+
+
+def build_histograms(
+    latents: LatentArray,
+    *,
+    num_bins: int = 10,
+    weights: NDArray[Any] | None = None,
+    edges: NDArray[Any] | None = None,
+    chunk: int | None = None,
+) -> LatentHistograms:
+    """Return the histograms of ``latents``, counted exactly.
+
+    Without ``edges``, each dimension's range from its smallest to its largest value is cut into
+    ``num_bins`` bins of equal width. A dimension with one value only has all its mass in one
+    bin.
+
+    Args:
+        latents: shape (image, latent); a NumPy array (also mapped from a file) or a tensor, of
+            any real type.
+        num_bins: bins in each dimension; ignored where ``edges`` are given.
+        weights: shape (image,), how often each image counts; once where None.
+        edges: shape (latent, bin + 1), bins to use in place of equal ones, such as those of an
+            earlier histogram.
+        chunk: rows read at once; chosen to fit the cache where None. The result is the same.
+
+    Raises:
+        DataError: no images or dimensions, a value that is not finite (its row is named), a
+            dimension too wide for float64, or edges or weights that do not fit.
+    """
+    matrix = as_matrix(latents)
+    if edges is None:
+        if num_bins < 1:
+            raise DataError(f"a histogram needs at least one bin, not {num_bins}")
+        cuts = _equal_edges(matrix, num_bins=num_bins, chunk=chunk)
+    else:
+        cuts = np.asarray(edges, dtype=np.float64)
+        _check_edges(cuts, matrix.shape[1])
+    image_weights = None if weights is None else _image_weights(weights, len(matrix))
+    counts = np.zeros((len(cuts), cuts.shape[1] - 1))
+    for rows, block in latent_blocks(matrix, chunk=chunk):
+        part = None if image_weights is None else image_weights[rows]
+        for latent, bins in enumerate(bin_indices(cuts, block)):
+            counts[latent] += np.bincount(bins, weights=part, minlength=counts.shape[1])
+    return LatentHistograms(edges=cuts, counts=counts)
+
+
+def kl_per_latent(mu: LatentArray, log_var: LatentArray) -> NDArray[np.float64]:
+    """Return each dimension's KL divergence from the prior, in nats, shape (latent,).
+
+    The mean over images of (mu^2 + exp(log_var) - 1 - log_var) / 2, at least 0. A dimension
+    near 0 is inactive: the encoder says nothing about the image there.
+
+    Args:
+        mu: shape (image, latent), the posterior's mean.
+        log_var: shape (image, latent), the natural log of the posterior's variance.
+
+    Raises:
+        DataError: the shapes differ, or a value is not finite or too large to square.
+    """
+    means, log_vars = as_matrix(mu), as_matrix(log_var)
+    if means.shape != log_vars.shape:
+        raise DataError(f"mu has shape {means.shape} and log_var {log_vars.shape}")
+    total = np.zeros(means.shape[1])
+    blocks = zip(latent_blocks(means), latent_blocks(log_vars), strict=True)
+    with np.errstate(over="ignore"):  # told in words below
+        for (_, mean), (_, spread) in blocks:
+            total += (mean**2 + np.expm1(spread) - spread).sum(axis=1)
+    if not np.isfinite(total).all():
+        latent = int(np.flatnonzero(~np.isfinite(total))[0])
+        raise DataError("the KL divergence is too large for float64", where=f"latent {latent}")
+    divergence: NDArray[np.float64] = np.maximum(total, 0.0) / (2 * len(means))
+    return divergence
+
+
+def as_matrix(latents: LatentArray) -> NDArray[Any]:
+    """Return ``latents`` as a NumPy array of shape (image, latent), copied only if it must be.
+
+    Raises:
+        DataError: not a matrix of real numbers, or an empty one.
+    """
+    array: Any = latents
+    if hasattr(array, "detach"):
+        array = array.detach().cpu()
+        if array.is_floating_point() and array.element_size() < 4:
+            array = array.float()  # NumPy knows no bfloat16
+        array = array.numpy()
+    matrix: NDArray[Any] = np.asanyarray(array)
+    if matrix.ndim != 2 or 0 in matrix.shape or matrix.dtype.kind not in "fiu":
+        raise DataError(
+            f"latents must be real numbers of shape (image, latent), at least one of each, not "
+            f"{matrix.dtype} of shape {matrix.shape}"
+        )
+    return matrix
+
+
+def bin_indices(edges: NDArray[np.float64], block: NDArray[np.float64]) -> NDArray[np.integer]:
+    """Return the bin of each value, shape (latent, image), in [0, bin).
+
+    A value on an edge belongs to the bin above it; the outermost bins are open.
+
+    Args:
+        edges: shape (latent, bin + 1), each row non-decreasing.
+        block: shape (latent, image), finite.
+    """
+    inner = edges[:, 1:-1]
+    if inner.shape[1] > _MOST_COMPARED:
+        bins = np.empty(block.shape, dtype=np.intp)
+        for latent, values in enumerate(block):
+            bins[latent] = np.searchsorted(inner[latent], values, side="right")
+        return bins
+    # Comparing with each edge in turn has no branches to mispredict: five times as fast as a
+    # search at ten bins.
+    passed = np.zeros(block.shape, dtype=np.uint8)
+    for cuts in inner.T:
+        passed += block >= cuts[:, np.newaxis]
+    return passed
+
+
+def latent_blocks(
+    matrix: NDArray[Any], *, chunk: int | None = None
+) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+    """Yield blocks of consecutive rows, as (rows, values of shape (latent, row)).
+
+    The values are float64 and contiguous in each dimension.
+
+    Args:
+        matrix: shape (image, latent).
+        chunk: rows in a block; chosen to fit the cache where None.
+
+    Raises:
+        DataError: a value is not finite; names its row and dimension.
+    """
+    step = max(1, _BLOCK_VALUES // matrix.shape[1]) if chunk is None else max(1, chunk)
+    for start in range(0, len(matrix), step):
+        rows = slice(start, min(start + step, len(matrix)))
+        block = np.ascontiguousarray(matrix[rows].T, dtype=np.float64)
+        finite = np.isfinite(block)
+        if not finite.all():
+            row, latent = (int(place) for place in np.argwhere(~finite.T)[0])
+            raise DataError(
+                f"the value of dimension {latent} is {block[latent, row]}",
+                where=f"latents, row {start + row}",
+                hint="An encoder gives such values when its training diverged; look at its loss",
+            )
+        yield rows, block
+
+
+def _check_edges(edges: NDArray[np.float64], num_latents: int) -> None:
+    if edges.ndim != 2 or len(edges) != num_latents or edges.shape[1] < 2:
+        raise DataError(
+            f"histogram edges of shape {edges.shape} do not fit {num_latents} latent dimensions",
+            hint="They need shape (latent, bin + 1)",
+        )
+    if not np.isfinite(edges).all() or (np.diff(edges, axis=1) < 0).any():
+        raise DataError("histogram edges must be finite and in ascending order")
+
+
+def _equal_edges(matrix: NDArray[Any], *, num_bins: int, chunk: int | None) -> NDArray[np.float64]:
+    low = np.full(matrix.shape[1], np.inf)
+    high = np.full(matrix.shape[1], -np.inf)
+    for _, block in latent_blocks(matrix, chunk=chunk):
+        np.minimum(low, block.min(axis=1), out=low)
+        np.maximum(high, block.max(axis=1), out=high)
+    with np.errstate(over="ignore"):
+        too_wide = np.flatnonzero(~np.isfinite(high - low))
+    if too_wide.size:
+        raise DataError("the range is too wide for float64", where=f"latent {too_wide[0]}")
+    constant = low == high
+    margin = np.where(constant, 0.5 * np.maximum(1.0, np.abs(low)), 0.0)
+    edges: NDArray[np.float64] = np.linspace(low - margin, high + margin, num_bins + 1, axis=1)
+    # Rounding may put an inner edge a hair above the last one where the range is a few ulps.
+    return np.maximum.accumulate(np.minimum(edges, edges[:, -1:]), axis=1)
+
+
+def _image_weights(weights: NDArray[Any], num_images: int) -> NDArray[np.float64]:
+    array = np.asarray(weights, dtype=np.float64)
+    if array.shape != (num_images,):
+        raise DataError(f"{num_images} images need as many weights, not shape {array.shape}")
+    bad = np.flatnonzero(~np.isfinite(array) | (array < 0))
+    if bad.size:
+        raise DataError(f"an image cannot count {array[bad[0]]} times", where=f"row {bad[0]}")
+    return array

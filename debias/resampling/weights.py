@@ -1,0 +1,337 @@
+"""From the histograms of a latent space to the probability of drawing each image.
+
+An image in sparsely filled bins is rare and is drawn more often. Each dimension l gives an image
+the score s_l = -log(Q_l(z_l) + alpha), and a rule joins the scores of all dimensions:
+
+- ``paper``: w = exp(sum of s_l) over all dimensions, the product of [Amini2019]. With many
+  dimensions a handful of images takes nearly all draws; it is here for comparison.
+- ``product``: the same product over the active dimensions, tempered. w^t with the largest t in
+  [0, 1] that keeps the effective sample size at its target, and no weight above a cap.
+- ``max``: each dimension's exp(s_l) is normalised over the images, and an image takes its
+  largest: the rule of MIT's teaching lab. Two things differ. The lab adds its constant to a
+  density, so its strength depends on the scale of each latent; here it is added to a mass (the
+  lab's constant c is an alpha of c times the bin width). And the lab takes collapsed dimensions
+  along, whose noise then decides many of the maxima; here only active dimensions count.
+- ``uniform``: every image alike.
+
+[Amini2019] Amini, Soleimany, Schwarting, Bhatia, Rus. Uncovering and Mitigating Algorithmic Bias
+through Learned Latent Structure. AIES 2019.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from debias.errors import ConfigError, DataError, nearest
+from debias.resampling.histogram import (
+    LatentArray,
+    LatentHistograms,
+    as_matrix,
+    bin_indices,
+    build_histograms,
+    latent_blocks,
+)
+from debias.resampling.tempering import capped_softmax, effective_sample_size, temper_weights
+
+WeightRule = Literal["uniform", "max", "paper", "product"]
+
+NUM_DRIVERS = 3
+"""Dimensions named for each image, at most."""
+
+_NUM_TOP_DRIVERS = 5
+_NO_DRIVER = -1
+_SMALLEST_EXCESS = 1e-9  # nats; below it a score is at its mean but for rounding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResamplingSettings:
+    """How rare faces are found, and how much more often they are drawn.
+
+    Attributes:
+        rule: how the dimensions are joined; see the module.
+        alpha: added to every bin mass, above 0, as a fraction of the faces. A face in an all but
+            empty bin weighs at most 1 / alpha in that dimension; larger values debias less.
+        num_bins: bins in each dimension, at least 2.
+        target_ess: effective sample size to keep, as a fraction of the faces, in (0, 1]; 1 draws
+            uniformly. ``product`` only.
+        cap: largest weight over the mean weight, at least 1. ``product`` only.
+        activity_threshold: mean KL divergence, in nats, below which a dimension is inactive and
+            left out of ``product`` and ``max``.
+        latents: the dimensions to balance, active or not, whatever the rule; empty for all
+            active ones (``paper``: all).
+        refresh: epochs between two rebuilds of the weights, at least 1.
+        warmup: epochs drawn uniformly first, since an untrained encoder describes no face.
+
+    Raises:
+        ConfigError: a value is out of its range.
+    """
+
+    rule: WeightRule = "product"
+    alpha: float = 0.01
+    num_bins: int = 10
+    target_ess: float = 0.5
+    cap: float = 20.0
+    activity_threshold: float = 0.01
+    latents: tuple[int, ...] = ()
+    refresh: int = 1
+    warmup: int = 1
+
+    def __post_init__(self) -> None:
+        rules = get_args(WeightRule)
+        if self.rule not in rules:
+            raise ConfigError(
+                f"there is no rule {self.rule!r}",
+                where="resampling.rule",
+                hint=nearest(str(self.rule), rules),
+            )
+        allowed = {
+            "alpha": (0 < self.alpha < math.inf, "above 0"),
+            "num_bins": (self.num_bins >= 2, "at least 2"),
+            "target_ess": (0 < self.target_ess <= 1, "above 0 and at most 1"),
+            "cap": (self.cap >= 1, "at least 1"),
+            "activity_threshold": (self.activity_threshold >= 0, "at least 0"),
+            "latents": (
+                len(set(self.latents)) == len(self.latents) and min(self.latents, default=0) >= 0,
+                "different dimensions, counted from 0",
+            ),
+            "refresh": (self.refresh >= 1, "at least 1"),
+            "warmup": (self.warmup >= 0, "at least 0"),
+        }
+        for name, (fits, meaning) in allowed.items():
+            if not fits:
+                raise ConfigError(
+                    f"{getattr(self, name)} is out of range",
+                    where=f"resampling.{name}",
+                    hint=f"It must be {meaning}",
+                )
+
+    def refresh_due(self, epoch: int) -> bool:
+        """Return whether the weights are to be rebuilt before ``epoch`` (counted from 0)."""
+        if self.rule == "uniform" or epoch < self.warmup:
+            return False
+        return (epoch - self.warmup) % self.refresh == 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightHealth:
+    """What the weights do to an epoch, to be logged whenever they are rebuilt.
+
+    Attributes:
+        num_images: images weighted.
+        effective_sample_size: Kish's, 1 / sum of squared probabilities, in images, in
+            [1, num_images]: a mean over the draws is as uncertain as one over so many images
+            drawn alike.
+        largest_over_mean: the largest weight over the mean weight, at least 1.
+        temper: the exponent t, in [0, 1]; 1 where the rule does not temper.
+        num_capped: images held at the cap.
+        active: the active dimensions: those that vary and, where the KL divergence is known,
+            reach the threshold.
+        balanced: the dimensions that the weights are made of.
+        nothing_to_balance: the rule found no active dimension, so the weights are uniform.
+        top_drivers: the dimensions that are the first driver of most draws, most first.
+        top_driver_shares: the share of the draws each of them drives, in [0, 1].
+    """
+
+    num_images: int
+    effective_sample_size: float
+    largest_over_mean: float
+    temper: float
+    num_capped: int
+    active: tuple[int, ...]
+    balanced: tuple[int, ...]
+    nothing_to_balance: bool
+    top_drivers: tuple[int, ...]
+    top_driver_shares: tuple[float, ...]
+
+    @property
+    def num_active(self) -> int:
+        """Return the number of active dimensions."""
+        return len(self.active)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SamplingWeights:
+    """The probability of drawing each image, and why.
+
+    Attributes:
+        probabilities: shape (image,), above 0, summing to 1.
+        log_weights: shape (image,), the natural log of each weight before tempering and cap,
+            up to a constant.
+        drivers: shape (image, driver), the dimensions that raise each image's weight most, most
+            first; -1 where no further dimension raises it. A dimension raises an image whose
+            score is above the mean score of the images (``max``: whose normalised weight is
+            above the mean weight).
+        health: what to log.
+    """
+
+    probabilities: NDArray[np.float64]
+    log_weights: NDArray[np.float64]
+    drivers: NDArray[np.int64]
+    health: WeightHealth
+
+
+def sampling_weights(
+    latents: LatentArray,
+    *,
+    settings: ResamplingSettings,
+    kl_per_latent: NDArray[Any] | None = None,
+    histograms: LatentHistograms | None = None,
+) -> SamplingWeights:
+    """Return how often each image should be drawn, by the rule in ``settings``.
+
+    Args:
+        latents: shape (image, latent), the encoder's mu of every image that is to be weighted.
+        settings: the rule and its strength.
+        kl_per_latent: shape (latent,), nats, as :func:`.histogram.kl_per_latent` gives it; where
+            None, every dimension that varies is active.
+        histograms: masses to use in place of those of ``latents``, such as streamed ones or
+            those of another image set.
+
+    Raises:
+        DataError: latents that are not finite, or shapes that do not fit.
+        ConfigError: ``settings.latents`` names a dimension that is not there.
+    """
+    matrix = as_matrix(latents)
+    if histograms is None:
+        histograms = build_histograms(matrix, num_bins=settings.num_bins)
+        counts = histograms.counts
+    else:
+        counts = build_histograms(matrix, edges=histograms.edges).counts
+    active = _active_latents(counts, kl_per_latent, settings.activity_threshold)
+    balanced = _balanced_latents(active, settings, counts.shape[0])
+    scores = _scores(histograms.bin_masses, counts, settings)
+    log_weights, drivers = _join_scores(matrix, histograms, scores, balanced, settings.rule)
+    if settings.rule == "product":
+        temper, probabilities = temper_weights(
+            log_weights, target_ess=settings.target_ess, cap=settings.cap
+        )
+    else:
+        temper, probabilities = 1.0, capped_softmax(log_weights, cap=math.inf)
+    top, shares = _top_drivers(drivers, probabilities, counts.shape[0])
+    relative = probabilities * len(matrix)
+    at_cap = relative >= settings.cap * (1 - 1e-9)  # reached but for rounding
+    health = WeightHealth(
+        num_images=len(matrix),
+        effective_sample_size=effective_sample_size(probabilities),
+        largest_over_mean=float(relative.max()),
+        temper=temper,
+        num_capped=int(at_cap.sum()) if settings.rule == "product" else 0,
+        active=tuple(active.tolist()),
+        balanced=tuple(balanced.tolist()),
+        nothing_to_balance=settings.rule != "uniform" and balanced.size == 0,
+        top_drivers=top,
+        top_driver_shares=shares,
+    )
+    return SamplingWeights(
+        probabilities=probabilities, log_weights=log_weights, drivers=drivers, health=health
+    )
+
+
+def _active_latents(
+    counts: NDArray[np.float64], divergence: NDArray[Any] | None, threshold: float
+) -> NDArray[np.int64]:
+    """Return the dimensions that vary and whose KL divergence reaches the threshold."""
+    varies = (counts > 0).sum(axis=1) > 1
+    if divergence is None:
+        return np.flatnonzero(varies)
+    nats = np.asarray(divergence, dtype=np.float64)
+    if nats.shape != varies.shape or np.isnan(nats).any():
+        raise DataError(
+            f"{varies.size} latent dimensions need as many KL divergences, none of them NaN; got "
+            f"shape {nats.shape}"
+        )
+    return np.flatnonzero(varies & (nats >= threshold))
+
+
+def _balanced_latents(
+    active: NDArray[np.int64], settings: ResamplingSettings, num_latents: int
+) -> NDArray[np.int64]:
+    if settings.rule == "uniform":
+        return np.empty(0, dtype=np.int64)
+    if settings.latents:
+        if max(settings.latents) >= num_latents:
+            raise ConfigError(
+                f"there is no latent dimension {max(settings.latents)}",
+                where="resampling.latents",
+                hint=f"The dimensions are 0 to {num_latents - 1}",
+            )
+        return np.asarray(settings.latents, dtype=np.int64)
+    return np.arange(num_latents) if settings.rule == "paper" else active
+
+
+def _scores(
+    masses: NDArray[np.float64], counts: NDArray[np.float64], settings: ResamplingSettings
+) -> NDArray[np.float64]:
+    """Return -log(Q + alpha) less its mean over the images, shape (latent, bin).
+
+    ``max`` compares dimensions, so there it is the mean weight that is made 1, not the mean score
+    that is made 0: exp(score) / n is then the dimension's probability of drawing the image.
+    """
+    scores: NDArray[np.float64] = -np.log(masses + settings.alpha)
+    if settings.rule == "max":
+        centre = np.log(np.average(np.exp(scores), weights=counts, axis=1))
+    else:
+        centre = np.average(scores, weights=counts, axis=1)
+    centred: NDArray[np.float64] = scores - centre[:, np.newaxis]
+    return centred
+
+
+def _join_scores(
+    matrix: NDArray[Any],
+    histograms: LatentHistograms,
+    scores: NDArray[np.float64],
+    balanced: NDArray[np.int64],
+    rule: WeightRule,
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return each image's log weight, shape (image,), and its drivers, shape (image, driver)."""
+    num_drivers = min(NUM_DRIVERS, balanced.size)
+    log_weights = np.zeros(len(matrix))
+    drivers = np.full((len(matrix), num_drivers), _NO_DRIVER, dtype=np.int64)
+    if balanced.size == 0:
+        return log_weights, drivers
+    edges, table = histograms.edges[balanced], scores[balanced]
+    for rows, block in latent_blocks(matrix):
+        bins = bin_indices(edges, block[balanced])
+        terms = np.empty(bins.shape)
+        for place, filled in enumerate(bins):
+            # A bin is never out of range; "clip" only spares NumPy's check.
+            np.take(table[place], filled, out=terms[place], mode="clip")
+        log_weights[rows] = terms.max(axis=0) if rule == "max" else terms.sum(axis=0)
+        _name_drivers(terms, balanced, out=drivers[rows])
+    return log_weights, drivers
+
+
+def _name_drivers(
+    terms: NDArray[np.float64], balanced: NDArray[np.int64], *, out: NDArray[np.int64]
+) -> None:
+    """Write each image's dimensions with the largest positive terms; spends ``terms``.
+
+    Args:
+        terms: shape (latent, image).
+        balanced: shape (latent,), the dimension of each row.
+        out: shape (image, driver).
+    """
+    images = np.arange(terms.shape[1])
+    for place in range(out.shape[1]):
+        best = terms.argmax(axis=0)
+        raises = terms[best, images] > _SMALLEST_EXCESS
+        out[raises, place] = balanced[best[raises]]
+        terms[best, images] = -np.inf
+
+
+def _top_drivers(
+    drivers: NDArray[np.int64], probabilities: NDArray[np.float64], num_latents: int
+) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    if drivers.shape[1] == 0:
+        return (), ()
+    first = drivers[:, 0]
+    driven = first != _NO_DRIVER
+    shares = np.bincount(first[driven], weights=probabilities[driven], minlength=num_latents)
+    order = np.argsort(-shares, kind="stable")[:_NUM_TOP_DRIVERS]
+    order = order[shares[order] > 0]
+    return tuple(order.tolist()), tuple(shares[order].tolist())

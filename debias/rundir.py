@@ -1,0 +1,223 @@
+"""A run directory: where a job writes, what made it, and how it writes without half-files."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from debias.errors import DataError, OutputError, UsageError
+
+RUN_FILE = "run.json"
+_PACKAGES = ("debias-faces", "numpy", "pandas", "pillow", "scipy", "torch", "torchvision")
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path`` that replaces it, whole, when the block succeeds.
+
+    On an error the temporary file is removed and ``path`` stays what it was.
+
+    Raises:
+        OutputError: the file cannot be written (no space, no permission).
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(
+            f"cannot be written: {error.strerror or error}",
+            where=path,
+            hint="Check the space left and the permissions",
+        ) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file whole or not at all; NaN and infinities are refused, not written."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Return what a JSON file holds.
+
+    Raises:
+        DataError: the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError("no such file", where=path) from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"not a JSON file: {error}", where=path) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunDir:
+    """The paths inside a run directory; every job that reads or writes one asks here."""
+
+    path: Path
+
+    @property
+    def run_file(self) -> Path:
+        """What made this run: job, settings, seed, versions, data."""
+        return self.path / RUN_FILE
+
+    @property
+    def model(self) -> Path:
+        """The selected model: ``model.json`` and ``weights.safetensors``."""
+        return self.path / "model"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The states to resume training from."""
+        return self.path / "checkpoints"
+
+    @property
+    def history(self) -> Path:
+        """One row an epoch."""
+        return self.path / "history.csv"
+
+    @property
+    def tensorboard(self) -> Path:
+        """The same figures for TensorBoard."""
+        return self.path / "tensorboard"
+
+    @property
+    def sampling_weights(self) -> Path:
+        """Each training face's sampling weight and the latents that drove it."""
+        return self.path / "weights.parquet"
+
+    @property
+    def predictions(self) -> Path:
+        """One row an image: ``image_id``, ``y_true``, ``y_score``, ``y_pred``, ``split``."""
+        return self.path / "predictions.parquet"
+
+    @property
+    def operating_point(self) -> Path:
+        """The threshold and the data it comes from."""
+        return self.path / "operating_point.json"
+
+    @property
+    def failures(self) -> Path:
+        """The images that could not be decoded, with reasons."""
+        return self.path / "failures.csv"
+
+    @property
+    def report(self) -> Path:
+        """The fairness report."""
+        return self.path / "report.json"
+
+    @property
+    def baseline(self) -> RunDir:
+        """The plain classifier of the same budget that a debiased run is compared with."""
+        return RunDir(path=self.path / "baseline")
+
+
+def check_output(path: Path, *, overwrite: bool = False, resume: bool = False) -> None:
+    """See that a job may write to ``path``, before any work is done and anything is changed.
+
+    An existing, non-empty directory is refused, unless ``resume`` continues it or ``overwrite``
+    replaces it. Only a directory that a debias job made may be replaced.
+
+    Raises:
+        OutputError: the directory exists, or is not one of ours.
+        UsageError: both ``overwrite`` and ``resume`` are given.
+    """
+    if overwrite and resume:
+        raise UsageError("--overwrite and --resume exclude each other", where=path)
+    ours = (path / RUN_FILE).is_file()
+    if resume:
+        if not ours:
+            raise OutputError("no run to resume", where=path, hint="Leave out --resume to start one")
+        return
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    if not overwrite:
+        raise OutputError(
+            "already exists",
+            where=path,
+            hint="Choose another --output, or add --overwrite or --resume",
+        )
+    if not ours:
+        raise OutputError(
+            f"not made by debias (no {RUN_FILE}), so it is not overwritten",
+            where=path,
+            hint="Choose another --output, or delete it yourself",
+        )
+
+
+def create_run(path: Path, *, overwrite: bool = False, resume: bool = False) -> RunDir:
+    """Return a run directory to write to, made if need be; see :func:`check_output`.
+
+    Raises:
+        OutputError: the directory exists, is not one of ours, or cannot be made.
+        UsageError: both ``overwrite`` and ``resume`` are given.
+    """
+    check_output(path, overwrite=overwrite, resume=resume)
+    try:
+        if overwrite and path.exists():
+            shutil.rmtree(path)
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot be made: {error.strerror}", where=path) from error
+    return RunDir(path=path)
+
+
+def open_run(path: Path) -> RunDir:
+    """Return an existing run directory to read from.
+
+    Raises:
+        DataError: ``path`` is no run directory.
+    """
+    if not (path / RUN_FILE).is_file():
+        raise DataError(
+            f"not a run directory (no {RUN_FILE})",
+            where=path,
+            hint="Give the directory that `debias train --output` wrote",
+        )
+    return RunDir(path=path)
+
+
+def provenance(*, job: str, settings: Mapping[str, Any], **facts: Any) -> dict[str, Any]:
+    """Return what a person needs to make a result again: versions, settings, time, machine kind.
+
+    Host and user names are left out on purpose: run directories are shared.
+    """
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {
+        "job": job,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "versions": {"python": platform.python_version(), **versions},
+        "platform": f"{sys.platform}-{platform.machine()}",
+        "settings": dict(settings),
+        **facts,
+    }

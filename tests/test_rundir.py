@@ -1,0 +1,87 @@
+"""Run directories: nothing is overwritten by accident, nothing is half-written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from debias.errors import DataError, OutputError, UsageError
+from debias.rundir import atomic_path, create_run, open_run, provenance, read_json, write_json
+
+
+def _run(path: Path) -> Path:
+    create_run(path)
+    write_json(path / "run.json", {})
+    return path
+
+
+def test_new_and_empty_directories_are_taken(tmp_path: Path) -> None:
+    assert create_run(tmp_path / "a" / "b").path.is_dir()
+    assert create_run(tmp_path / "a" / "b").path.is_dir()
+
+
+def test_an_existing_run_is_refused_continued_or_replaced(tmp_path: Path) -> None:
+    run = _run(tmp_path / "run")
+    with pytest.raises(OutputError, match="already exists.*--overwrite or --resume"):
+        create_run(run)
+    (run / "kept").touch()
+    assert (create_run(run, resume=True).path / "kept").exists()
+    assert not (create_run(run, overwrite=True).path / "kept").exists()
+
+
+def test_only_our_own_directories_are_ever_deleted(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(OutputError, match="not made by debias"):
+        create_run(tmp_path, overwrite=True)
+    assert (tmp_path / "thesis.tex").exists()
+
+
+def test_a_file_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "out").touch()
+    with pytest.raises(OutputError, match="already exists"):
+        create_run(tmp_path / "out")
+
+
+def test_contradictory_and_empty_requests(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="exclude each other"):
+        create_run(tmp_path, overwrite=True, resume=True)
+    with pytest.raises(OutputError, match="no run to resume"):
+        create_run(tmp_path / "none", resume=True)
+    with pytest.raises(DataError, match="not a run directory"):
+        open_run(tmp_path)
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
+    target = tmp_path / "file.json"
+    write_json(target, {"a": 1})
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json(target, {"a": float("nan")})
+    with pytest.raises(RuntimeError), atomic_path(target) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert read_json(target) == {"a": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["file.json"]
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot be written"):
+        write_json(tmp_path / "file" / "below.json", {})
+
+
+def test_provenance_is_json_and_names_no_host() -> None:
+    import socket
+
+    facts = provenance(job="train", settings={"seed": 1}, data={"key": "x"})
+    text = json.dumps(facts)
+    assert facts["settings"] == {"seed": 1}
+    assert facts["versions"]["python"]
+    assert socket.gethostname() not in text
+
+
+def test_damaged_json(tmp_path: Path) -> None:
+    (tmp_path / "bad.json").write_text("{")
+    with pytest.raises(DataError, match=r"bad\.json: not a JSON file"):
+        read_json(tmp_path / "bad.json")
