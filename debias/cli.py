@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from debias.data.source import ImageSource
 
 INTERRUPTED = 130
-_TRAIN_EXTRA = ("torch", "torchvision", "lightning_fabric", "tensorboard", "safetensors", "jaxtyping")
+_TRAIN_EXTRA = (
+    "torch",
+    "torchvision",
+    "lightning_fabric",
+    "tensorboard",
+    "safetensors",
+    "jaxtyping",
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -111,14 +118,16 @@ def _add_images(parser: argparse.ArgumentParser) -> None:
     )
     images.add_argument("--cache", type=Path, metavar="DIR", help="where decoded images are kept")
     images.add_argument("--workers", type=int, metavar="N", help="threads that decode")
-    images.add_argument(
-        "--strict", action="store_true", help="stop if an image cannot be decoded"
-    )
+    images.add_argument("--strict", action="store_true", help="stop if an image cannot be decoded")
 
 
-def _add_output(parser: argparse.ArgumentParser, *, resume: bool) -> None:
+def _add_output(
+    parser: argparse.ArgumentParser, *, required: bool = True, resume: bool = False
+) -> None:
     output = parser.add_argument_group("output")
-    output.add_argument("--output", type=Path, required=True, metavar="DIR", help="where to write")
+    output.add_argument(
+        "--output", type=Path, required=required, metavar="DIR", help="where to write"
+    )
     output.add_argument("--overwrite", action="store_true", help="replace an existing output")
     if resume:
         output.add_argument("--resume", action="store_true", help="continue an interrupted run")
@@ -147,9 +156,7 @@ def _add_train(jobs: Any) -> None:
         "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="one setting"
     )
     for flag, (path, kind, summary) in _FLAGS.items():
-        settings.add_argument(
-            flag, type=kind, dest=path, metavar=kind.__name__.upper(), help=summary
-        )
+        settings.add_argument(flag, type=kind, dest=path, metavar=_METAVARS[kind], help=summary)
     settings.add_argument(
         "--no-baseline",
         action="store_true",
@@ -159,6 +166,7 @@ def _add_train(jobs: Any) -> None:
     _add_groups(parser)
 
 
+_METAVARS = {str: "NAME", int: "N", float: "X"}
 _FLAGS: dict[str, tuple[str, type, str]] = {
     "--architecture": (
         "architecture",
@@ -182,7 +190,7 @@ def _add_predict(jobs: Any) -> None:
     parser.add_argument("--model", type=Path, required=True, metavar="RUN", help="a run directory")
     parser.add_argument("--windows", type=int, metavar="N", help="windows of each non-face picture")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
-    _add_output(parser, resume=False)
+    _add_output(parser)
 
 
 def _add_report(jobs: Any) -> None:
@@ -195,7 +203,7 @@ def _add_report(jobs: Any) -> None:
         "--where", action="append", default=[], metavar="COLUMN=VALUE,...", help="rows to use"
     )
     _add_groups(parser)
-    _add_output(parser, resume=False)
+    _add_output(parser, required=False)
 
 
 def _source(chosen: argparse.Namespace) -> ImageSource:
@@ -245,6 +253,19 @@ def _train(chosen: argparse.Namespace) -> int:
             show_progress=not chosen.quiet,
         )
     )
+    if chosen.groups:
+        from debias.jobs.report import run_report
+        from debias.reporting.text import render_text
+
+        baseline = run.baseline.predictions
+        report = run_report(
+            predictions=run.predictions,
+            attributes=chosen.attributes,
+            groups=_names(chosen.groups),
+            output=run.path,
+            compare=baseline if baseline.exists() else None,
+        )
+        print(render_text(report), end="")
     print(run.path)
     return 0
 
@@ -271,4 +292,29 @@ def _predict(chosen: argparse.Namespace) -> int:
 
 
 def _report(chosen: argparse.Namespace) -> int:
-    raise NotImplementedError
+    from debias.data.manifest import parse_where
+    from debias.jobs.report import run_report
+    from debias.reporting.text import render_text
+    from debias.rundir import create_run, predictions_file
+
+    predictions = predictions_file(chosen.predictions)
+    compare = predictions_file(chosen.compare) if chosen.compare else None
+    output = None
+    if chosen.output:
+        output = create_run(chosen.output, overwrite=chosen.overwrite).path
+    report = run_report(
+        predictions=predictions,
+        attributes=chosen.attributes,
+        groups=_names(chosen.groups),
+        output=output,
+        where=parse_where(chosen.where),
+        compare=compare,
+    )
+    print(render_text(report), end="")
+    if output is not None:
+        print(output / "report.json")
+    return 0
+
+
+def _names(text: str | None) -> list[str]:
+    return [name.strip() for name in (text or "").split(",") if name.strip()]

@@ -152,7 +152,9 @@ def check_output(path: Path, *, overwrite: bool = False, resume: bool = False) -
     ours = (path / RUN_FILE).is_file()
     if resume:
         if not ours:
-            raise OutputError("no run to resume", where=path, hint="Leave out --resume to start one")
+            raise OutputError(
+                "no run to resume", where=path, hint="Leave out --resume to start one"
+            )
         return
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
@@ -200,6 +202,11 @@ def open_run(path: Path) -> RunDir:
             hint="Give the directory that `debias train --output` wrote",
         )
     return RunDir(path=path)
+
+
+def predictions_file(path: Path) -> Path:
+    """Return ``path``, or the predictions inside it if it is a run directory."""
+    return RunDir(path=path).predictions if (path / RUN_FILE).is_file() else path
 
 
 def provenance(*, job: str, settings: Mapping[str, Any], **facts: Any) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def check_manifest(table: pd.DataFrame, *, root: Path, where: object) -> pd.Data
         table["image_id"] = table["path"]
     _refuse_empty(table, "image_id", rows)
     twice = table["image_id"].duplicated(keep=False).to_numpy()
-    rows.refuse(twice, "repeat an image_id", table["image_id"], "Give every row an id of its own")
+    rows.refuse(twice, "repeated image_id", table["image_id"], "Give every row an id of its own")
     table["label"] = _checked_labels(table, rows)
     for name in ("split", "identity_id"):
         column = table[name] if name in table.columns else pd.Series(pd.NA, index=table.index)
@@ -74,12 +74,12 @@ class _Rows:
         ]
         more = ", ..." if len(positions) > NUM_SHOWN else ""
         num = f"{len(positions)} row{'s' if len(positions) > 1 else ''}"
-        raise DataError(f"{num} {what}: {', '.join(shown)}{more}", where=self.where, hint=hint)
+        raise DataError(f"{what} in {num}: {', '.join(shown)}{more}", where=self.where, hint=hint)
 
 
 def _refuse_empty(table: pd.DataFrame, name: str, rows: _Rows) -> None:
     cells = table[name].fillna("")
-    rows.refuse((cells.str.strip() == "").to_numpy(dtype=bool), f"have an empty {name}", cells)
+    rows.refuse((cells.str.strip() == "").to_numpy(dtype=bool), f"empty {name}", cells)
 
 
 def _checked_paths(paths: pd.Series[Any], root: Path, rows: _Rows) -> pd.Series[Any]:
@@ -107,7 +107,7 @@ def _checked_paths(paths: pd.Series[Any], root: Path, rows: _Rows) -> pd.Series[
     found = [relative(text) for text in paths]
     rows.refuse(
         np.array([path is None for path in found]),
-        f"have a path that leaves the root {root}",
+        f"path that leaves the root {root}",
         paths,
         "Name the folder that holds every picture as the root, or copy what is linked into it",
     )
@@ -126,7 +126,7 @@ def _checked_labels(table: pd.DataFrame, rows: _Rows) -> pd.Series[Any]:
     words = _words(table["label"])
     known = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
     bad = (words.notna() & ~words.isin(known)).to_numpy(dtype=bool)
-    rows.refuse(bad, "have a label that is not 0 or 1", words, "1 is a face, 0 a non-face")
+    rows.refuse(bad, "label that is not 0 or 1", words, "1 is a face, 0 a non-face")
     return words.map(known).astype("Int8")
 
 
@@ -134,11 +134,11 @@ def _check_splits(table: pd.DataFrame, rows: _Rows) -> None:
     split = table["split"]
     bad = (split.notna() & ~split.isin(SPLITS)).to_numpy(dtype=bool)
     if bad.any():
-        rows.refuse(bad, "have an unknown split", split, nearest(split[bad].iloc[0], SPLITS))
+        rows.refuse(bad, "unknown split", split, nearest(split[bad].iloc[0], SPLITS))
     num_splits = split.groupby(table["identity_id"]).transform("nunique")
     rows.refuse(
         (num_splits > 1).to_numpy(dtype=bool),
-        "are of an identity that is in two splits",
+        "identity that is in two splits",
         table["identity_id"],
         "Put all images of a person in one split",
     )
@@ -151,9 +151,9 @@ def _checked_windows(table: pd.DataFrame, rows: _Rows) -> pd.DataFrame:
         numbers = pd.to_numeric(column, errors="coerce").astype("float64")
         words = _words(column)
         bad = words.notna().to_numpy() & ~numbers.between(0, 1).to_numpy()
-        rows.refuse(bad, f"have a {name} outside 0 to 1", words)
+        rows.refuse(bad, f"{name} outside 0 to 1", words)
         table[name] = numbers
     num_known = table[names].notna().sum(axis=1)
     bad = (~num_known.isin([0, 3]) | (table["crop_side"] == 0)).to_numpy()
-    rows.refuse(bad, "name half a window", table["image_id"], "Give all of " + ", ".join(names))
+    rows.refuse(bad, "half a window", table["image_id"], "Give all of " + ", ".join(names))
     return table

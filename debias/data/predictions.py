@@ -145,7 +145,7 @@ def read_decisions(predictions: Predictions, *, path: Path) -> Decisions | None:
         num_contrary = 0 if decided is None else int(np.count_nonzero(decided != answers))
         if num_contrary:
             raise DataError(
-                f"its threshold {threshold:g} contradicts y_pred in {num_contrary} rows",
+                f"its threshold {threshold:g} contradicts y_pred in {_num(num_contrary, 'row')}",
                 where=path,
                 hint="Take the file of the same run, or remove it to judge y_pred as it is",
             )
@@ -181,7 +181,7 @@ def pair_up(first: Predictions, second: Predictions, *, where: object) -> pd.Dat
     contrary = both.loc[both["y_true_first"] != both["y_true_second"], "image_id"]
     if len(contrary):
         raise DataError(
-            f"{len(contrary)} images have another label here: {', '.join(contrary[:3])}",
+            f"y_true differs for {_num(len(contrary), 'image')}: {', '.join(contrary[:3])}",
             where=where,
         )
     return both.rename(columns={"y_true_first": "y_true"}).drop(columns="y_true_second")
@@ -218,8 +218,8 @@ def _chosen_rows(
 
 def _checked_ids(column: pd.Series[Any], path: Path) -> pd.Series[Any]:
     ids = as_text(column)
-    _refuse(ids.fillna("").str.strip() == "", "have no image_id", ids, path)
-    _refuse(ids.duplicated(keep=False), "repeat an image_id", ids, path, "Give one row an image")
+    _refuse(ids.fillna("").str.strip() == "", "image_id is missing", ids, path)
+    _refuse(ids.duplicated(keep=False), "image_id is repeated", ids, path, "Give one row an image")
     return ids
 
 
@@ -229,14 +229,14 @@ def _zero_or_one(column: pd.Series[Any], path: Path, *, missing_allowed: bool) -
     meaning = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
     values = words.str.lower().map(meaning)
     bad = values.isna() & words.notna() if missing_allowed else values.isna()
-    _refuse(bad, f"have a {column.name} that is not 0 or 1", words, path)
+    _refuse(bad, f"{column.name} is not 0 or 1", words, path)
     return values
 
 
 def _finite(column: pd.Series[Any], path: Path) -> pd.Series[Any]:
     values = pd.to_numeric(column, errors="coerce").astype("float64")
     bad = pd.Series(~np.isfinite(values.to_numpy(dtype=np.float64)), index=values.index)
-    _refuse(bad, f"have a {column.name} that is not a finite number", column, path)
+    _refuse(bad, f"{column.name} is not a finite number", column, path)
     return values
 
 
@@ -266,5 +266,8 @@ def _refuse(
     flagged = bad[bad].index
     shown = ", ".join(f"row {row + 1} ({values[row]!r})" for row in flagged[:3])
     more = ", ..." if len(flagged) > 3 else ""
-    num = f"{len(flagged)} row{'s' if len(flagged) > 1 else ''}"
-    raise DataError(f"{num} {what}: {shown}{more}", where=path, hint=hint)
+    raise DataError(f"{what} in {_num(len(flagged), 'row')}: {shown}{more}", where=path, hint=hint)
+
+
+def _num(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -26,7 +26,7 @@ from debias.data.decode import Crop, DecodeSettings, quiet_pillow
 from debias.data.digests import digest_files
 from debias.data.manifest import WINDOW_COLUMNS, Manifest
 from debias.data.pool import num_cores
-from debias.data.store_write import SourceFile, write_store
+from debias.data.store_write import FAILURE_COLUMNS, SourceFile, write_store
 from debias.data.tables import TEXT, read_table
 from debias.errors import ConfigError, DataError, OutputError
 
@@ -239,8 +239,12 @@ def _open(place: Path) -> ImageStore | None:
         images = np.load(place / "pixels.npy", mmap_mode="r")
         index = read_table(place / "index.parquet")
         failures = pd.read_csv(place / "failures.csv", dtype=TEXT, keep_default_na=False)
-        is_whole = len(images) == len(index) == about["num_images"]
-    except (OSError, ValueError, KeyError, TypeError):
+        failures = failures[FAILURE_COLUMNS]
+        is_whole = (
+            len(images) == len(index) == about["num_images"]
+            and len(failures) == about["num_failures"]
+        )
+    except (OSError, EOFError, ValueError, KeyError, TypeError):
         return None
     if not is_whole:
         return None

@@ -49,10 +49,8 @@ def score_images(model: FaceModel, store: ImageStore, manifest: Manifest) -> pd.
 
 def decide(predictions: pd.DataFrame, *, threshold: float) -> pd.DataFrame:
     """Return the predictions with the column ``y_pred``, 1 where ``y_score >= threshold``."""
-    decided = predictions.copy()
     y_pred = (predictions["y_score"].to_numpy() >= threshold).astype(np.int8)
-    decided.insert(predictions.columns.get_loc("y_score") + 1, "y_pred", y_pred)
-    return decided
+    return predictions.assign(y_pred=y_pred)
 
 
 def read_operating_point(path: Path) -> OperatingPoint:

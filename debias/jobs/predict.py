@@ -12,9 +12,19 @@ from debias.data.source import ImageSource
 from debias.data.store import build_store, default_cache
 from debias.data.tables import write_table
 from debias.data.windows import expand_windows
+from debias.errors import DataError
 from debias.inference.scoring import decide, read_operating_point, score_images
 from debias.models.checkpoint import load_model
-from debias.rundir import RunDir, check_output, create_run, open_run, provenance, read_json, write_json
+from debias.models.db_vae import CLASSIFYING
+from debias.rundir import (
+    RunDir,
+    check_output,
+    create_run,
+    open_run,
+    provenance,
+    read_json,
+    write_json,
+)
 from debias.training.device import make_fabric
 from debias.training.settings import RunSettings
 
@@ -60,6 +70,12 @@ def run_predict(job: PredictJob) -> RunDir:
     check_output(job.output, overwrite=job.overwrite)
     trained = open_run(job.model)
     settings = build(RunSettings, read_json(trained.run_file)["settings"], where=str(job.model))
+    if settings.architecture not in CLASSIFYING:
+        raise DataError(
+            f"a model of architecture {settings.architecture!r} does not classify",
+            where=job.model,
+            hint="Train one with --architecture db-vae or classifier",
+        )
     point = read_operating_point(trained.operating_point)
     manifest = expand_windows(
         job.source.load(),
@@ -75,7 +91,7 @@ def run_predict(job: PredictJob) -> RunDir:
         strict=job.strict,
         progress=job.show_progress,
     )
-    fabric = make_fabric(job.device, "32")
+    fabric = make_fabric(job.device, "fp32")
     model = load_model(trained.model).to(fabric.device)
     predictions = decide(score_images(model, store, manifest), threshold=point.threshold)
     run = create_run(job.output, overwrite=job.overwrite)

@@ -49,7 +49,7 @@ from debias.reporting.schema import (
     ReportJson,
 )
 from debias.reporting.settings import ReportSettings
-from debias.rundir import RunDir, provenance, write_json
+from debias.rundir import RunDir, predictions_file, provenance, write_json
 from debias.seeding import numpy_generator
 
 
@@ -68,9 +68,8 @@ def run_report(
 
     Args:
         predictions: a run directory, or a table of ``image_id``, ``y_true`` and ``y_score`` or
-            ``y_pred``; see
-            :func:`debias.data.predictions.read_predictions`. An ``operating_point.json`` beside
-            it is the stored threshold.
+            ``y_pred``; see :func:`debias.data.predictions.read_predictions`. An
+            ``operating_point.json`` beside it holds the stored threshold.
         attributes: sensitive attributes by ``image_id``; when None, ``groups`` are columns of
             the predictions.
         groups: the attributes to report on, each alone and all of them together; ``new=column``
@@ -88,18 +87,19 @@ def run_report(
     settings = ReportSettings() if settings is None else settings
     if attributes is not None and not groups:
         raise UsageError("which attributes?", where="groups", hint="Name the columns to group by")
-    predictions = _predictions_file(predictions)
+    predictions = predictions_file(predictions)
     table = read_predictions(predictions, where=where)
     known = read_face_attributes(
         table, attributes or predictions, columns=groups, provenance=label_provenance
     )
+    groupings = _groupings(known.table)
     points = [
-        *_at_given_decisions(table, predictions.parent, known.table, settings),
-        *(_at_test_target(table, target, known.table, settings) for target in settings.target_fpr),
+        *_at_given_decisions(table, predictions.parent, groupings, settings),
+        *(_at_test_target(table, target, groupings, settings) for target in settings.target_fpr),
     ]
     versus = None
     if compare is not None:
-        compare = _predictions_file(compare)
+        compare = predictions_file(compare)
         other = read_predictions(compare, where=where)
         versus = _compare(table, other, known.table, settings, where=compare)
     facts = provenance(
@@ -132,12 +132,6 @@ def run_report(
     return report
 
 
-def _predictions_file(path: Path) -> Path:
-    """Return the table of predictions that a path names: itself, or the one in a run directory."""
-    run = RunDir(path=path)
-    return run.predictions if run.run_file.is_file() else path
-
-
 def _groupings(features: pd.DataFrame) -> list[Grouping]:
     """Return the grouping by each attribute, then the one by all of them together."""
     names = list(features.columns)
@@ -146,13 +140,13 @@ def _groupings(features: pd.DataFrame) -> list[Grouping]:
 
 
 def _at_given_decisions(
-    table: Predictions, folder: Path, features: pd.DataFrame, settings: ReportSettings
+    table: Predictions, folder: Path, groupings: Sequence[Grouping], settings: ReportSettings
 ) -> list[OperatingPointJson]:
     """Return what the threshold that came with the predictions gives, if one came."""
     decisions = read_decisions(table, path=RunDir(path=folder).operating_point)
     if decisions is None:
         return []
-    found = _evaluate(table, decisions.answers, features, settings, "decisions")
+    found = _evaluate(table, decisions.answers, groupings, settings, "decisions")
     return [
         operating_point_json(
             found,
@@ -164,7 +158,7 @@ def _at_given_decisions(
 
 
 def _at_test_target(
-    table: Predictions, target_fpr: float, features: pd.DataFrame, settings: ReportSettings
+    table: Predictions, target_fpr: float, groupings: Sequence[Grouping], settings: ReportSettings
 ) -> OperatingPointJson:
     """Return what the threshold gives that these non-faces set for a false-positive rate."""
     if not table.has_scores:
@@ -178,7 +172,7 @@ def _at_test_target(
     except TooFewNegativesError as error:
         return refused_json(target_fpr=target_fpr, reason=error.what)
     answers = table.table["y_score"].to_numpy() >= point.threshold
-    found = _evaluate(table, answers, features, settings, f"target {target_fpr!r}")
+    found = _evaluate(table, answers, groupings, settings, f"target {target_fpr!r}")
     return operating_point_json(
         found, source="test", target_fpr=target_fpr, threshold=point.threshold
     )
@@ -187,7 +181,7 @@ def _at_test_target(
 def _evaluate(
     table: Predictions,
     answers: NDArray[np.bool_],
-    features: pd.DataFrame,
+    groupings: Sequence[Grouping],
     settings: ReportSettings,
     name: str,
 ) -> Evaluation:
@@ -195,7 +189,7 @@ def _evaluate(
     return evaluate(
         face_answers=answers[faces],
         negative_answers=answers[~faces],
-        groupings=_groupings(features),
+        groupings=groupings,
         face_clusters=cluster_codes(table.faces["cluster"]),
         negative_clusters=cluster_codes(table.negatives["cluster"]),
         generator=numpy_generator(settings.seed, "report", name),

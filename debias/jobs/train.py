@@ -26,15 +26,17 @@ from debias.errors import ConfigError, DataError, TooFewNegativesError
 from debias.inference.scoring import decide, score_images
 from debias.metrics.operating_point import negatives_needed, operating_point
 from debias.models.checkpoint import load_model
-from debias.models.db_vae import FaceModel
+from debias.models.db_vae import CLASSIFYING, FaceModel
 from debias.rundir import RunDir, check_output, create_run, provenance, read_json, write_json
-
 from debias.training.device import make_fabric
 from debias.training.loop import TrainingData, fit
 from debias.training.randomness import torch_seeded
 from debias.training.settings import RunSettings
 from debias.training.validation import LabelledRows
 from debias.training.weighting import face_weights
+
+SPLITS = ("train", "val", "test")
+LABELS = ((1, "faces"), (0, "non-faces"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,9 +106,7 @@ def _prepare(job: TrainJob, fabric: Fabric) -> tuple[Manifest, ImageStore]:
     data, seed = job.settings.data, job.settings.seed
     shares = (1 - data.validation - data.test, data.validation, data.test)
     manifest = assign_splits(job.source.load(), fractions=shares, seed=seed)
-    manifest = expand_windows(
-        manifest, num_windows=data.windows, seed=seed, min_side=data.min_side
-    )
+    manifest = expand_windows(manifest, num_windows=data.windows, seed=seed, min_side=data.min_side)
     with fabric.rank_zero_first():
         store = build_store(
             manifest,
@@ -116,7 +116,7 @@ def _prepare(job: TrainJob, fabric: Fabric) -> tuple[Manifest, ImageStore]:
             strict=data.strict,
             progress=job.show_progress and fabric.is_global_zero,
         )
-    manifest = manifest.subset(manifest.table["image_id"].isin(store.image_ids))
+    manifest = manifest.subset(manifest.table["image_id"].isin(store.image_ids).to_numpy())
     return manifest, store
 
 
@@ -132,9 +132,9 @@ def _require_negatives(manifest: Manifest, settings: RunSettings) -> None:
     """Refuse, before any training, data that cannot give what is asked for."""
     table = manifest.table
     counts = table.groupby(["split", "label"]).size()
-    classifies = settings.architecture in ("db-vae", "classifier")
+    classifies = settings.architecture in CLASSIFYING
     for split in ("train", "val"):
-        for label, name in ((1, "faces"), (0, "non-faces")):
+        for label, name in LABELS:
             if not counts.get((split, label), 0) and (label or classifies):
                 raise DataError(
                     f"no {name} in split {split}",
@@ -149,7 +149,8 @@ def _require_negatives(manifest: Manifest, settings: RunSettings) -> None:
         windows = -(-needed * settings.data.windows // there)
         raise TooFewNegativesError(
             f"an operating point at a false-positive rate of {settings.target_fpr:.3g} needs "
-            f"{needed:,} validation non-faces (10 expected false positives) and there are {there:,}",
+            f"{needed:,} validation non-faces "
+            f"(10 expected false positives) and there are {there:,}",
             where="images",
             hint=f"Cut more windows from each picture (--windows {windows}), add non-face "
             f"pictures, or ask for {10 / there:.2g} or more (--target-fpr)",
@@ -160,7 +161,7 @@ def _describe(manifest: Manifest, store: ImageStore, settings: RunSettings) -> s
     counts = manifest.table.groupby(["split", "label"]).size()
     parts = [
         f"{split} {counts.get((split, 1), 0):,} faces + {counts.get((split, 0), 0):,} non-faces"
-        for split in ("train", "val", "test")
+        for split in SPLITS
     ]
     failed = f"; {len(store.failures):,} could not be decoded" if len(store.failures) else ""
     return f"{settings.architecture} on {'; '.join(parts)}{failed}"
@@ -219,7 +220,11 @@ def _record(
         settings=table,
         data={
             "key": store.directory.name,
-            "num_images": {f"{s}/{label}": int(n) for (s, label), n in counts.items()},
+            "num_images": {
+                f"{split}/{name}": int(counts.get((split, label), 0))
+                for split in SPLITS
+                for label, name in LABELS
+            },
             "num_failed": len(store.failures),
         },
         device=str(fabric.device),
@@ -261,7 +266,7 @@ def _write_predictions(
     model: FaceModel, manifest: Manifest, store: ImageStore, settings: RunSettings, run: RunDir
 ) -> None:
     """Write the predictions of validation and test, and the operating point they stand at."""
-    held_out = manifest.subset(manifest.table["split"].isin(["val", "test"]))
+    held_out = manifest.subset(manifest.table["split"].isin(["val", "test"]).to_numpy())
     predictions = score_images(model, store, held_out)
     validation = (predictions["split"] == "val") & (predictions["y_true"] == 0)
     point = operating_point(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from debias.metrics.counts import Grouping
 from debias.metrics.intervals import FloatArray, Rate, design_effect, newcombe, rate
@@ -225,7 +225,7 @@ def pairs(*, rates: Sequence[Rate], confidence: float = 0.95) -> tuple[Pair, ...
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.sqrt(pooled * (1.0 - pooled) * (1.0 / m[first] + 1.0 / m[second]))
         statistic = np.where(error > 0.0, np.abs(difference) / error, 0.0)
-    p_values = 2.0 * stats.norm.sf(statistic)
+    p_values = 2.0 * special.ndtr(-statistic)
     return tuple(
         Pair(
             first=int(first[i]),

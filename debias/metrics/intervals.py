@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 FloatArray = NDArray[np.float64]
 
@@ -110,7 +110,7 @@ def wilson(
         p = k / n
         # Multiplied by m^2 throughout, the formula also holds for m = 0 (no information: [0, 1]).
         m = n / effect
-        z = stats.norm.isf((1.0 - level) / 2.0)
+        z = -special.ndtri((1.0 - level) / 2.0)
         centre = (m * p + z**2 / 2.0) / (m + z**2)
         half = z * np.sqrt(m * p * (1.0 - p) + z**2 / 4.0) / (m + z**2)
     low = np.where(k == 0, 0.0, np.clip(centre - half, 0.0, p))
@@ -188,7 +188,7 @@ def paired_difference(
     gained = (num_gained / design_effect + 1.0) / size
     lost = (num_lost / design_effect + 1.0) / size
     difference = gained - lost
-    z = float(stats.norm.isf((1.0 - confidence) / 2.0))
+    z = -float(special.ndtri((1.0 - confidence) / 2.0))
     half = z * float(np.sqrt((gained + lost - difference**2) / size))
     raw = (num_gained - num_lost) / num_pairs
     return max(-1.0, min(raw, difference - half)), min(1.0, max(raw, difference + half))
@@ -240,5 +240,5 @@ def design_effect(
     effect = float(np.sum(residuals**2)) / (num_rows * variance)
     effect *= num_clusters / (num_clusters - 1.0)
     tail = (1.0 - confidence) / 2.0
-    few = stats.t.isf(tail, max(num_clusters - 1.0, 1.0)) / stats.norm.isf(tail)
+    few = special.stdtrit(max(num_clusters - 1.0, 1.0), tail) / special.ndtri(tail)
     return max(1.0, effect * float(few) ** 2)

@@ -29,6 +29,7 @@ from debias.models.losses import (
 from debias.models.networks import NetworkSettings, build_encoder
 
 Architecture = Literal["db-vae", "classifier", "vae", "beta-vae", "autoencoder"]
+CLASSIFYING: tuple[Architecture, ...] = ("db-vae", "classifier")
 
 
 class ModelOutput(NamedTuple):
@@ -79,7 +80,7 @@ class FaceModel(nn.Module):
         self.encoder = encoder
         self.classifier: nn.Module | None = None
         self.latent_head: LatentHead | None = None
-        if architecture in ("db-vae", "classifier"):
+        if architecture in CLASSIFYING:
             self.classifier = nn.Sequential(
                 nn.Dropout(settings.dropout), nn.Linear(num_features, 1)
             )
@@ -180,7 +181,9 @@ def training_loss(
     total = zero
     share = len(face_rows) / len(images)
     if output.logit is not None:
-        each = classification_loss(output.logit.float(), y, label_smoothing=settings.label_smoothing)
+        each = classification_loss(
+            output.logit.float(), y, label_smoothing=settings.label_smoothing
+        )
         classification = each.mean()
         total = total + settings.classification * classification
     if output.reconstruction is not None and len(face_rows):
@@ -194,4 +197,6 @@ def training_loss(
     if output.mu is not None and output.log_var is not None and len(face_rows):
         kl = kl_divergence(output.mu, output.log_var, free_bits=settings.free_bits).mean()
         total = total + share * settings.kl * kl_scale * kl
-    return LossParts(total=total, classification=classification, reconstruction=reconstruction, kl=kl)
+    return LossParts(
+        total=total, classification=classification, reconstruction=reconstruction, kl=kl
+    )

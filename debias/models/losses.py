@@ -129,7 +129,7 @@ class LossParts:
     reconstruction: Float[Tensor, ""]
     kl: Float[Tensor, ""]
 
-    def stacked(self) -> Float[Tensor, "part"]:
+    def stacked(self) -> Float[Tensor, " part"]:
         """Return the four numbers, detached, in the order of the fields."""
         parts = (self.total, self.classification, self.reconstruction, self.kl)
         return torch.stack([part.detach() for part in parts])

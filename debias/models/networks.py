@@ -197,7 +197,9 @@ class TorchvisionEncoder(nn.Module):
         names = models.list_models(module=models)
         if name not in names:
             raise ConfigError(
-                f"torchvision has no model {name!r}", where="model.encoder", hint=nearest(name, names)
+                f"torchvision has no model {name!r}",
+                where="model.encoder",
+                hint=nearest(name, names),
             )
         self.body = models.get_model(name, weights=None, num_classes=num_features)
         self.num_features = num_features

@@ -84,27 +84,30 @@ def _heading(report: ReportJson) -> Iterator[str]:
 
 def _summary(report: ReportJson) -> Iterator[str]:
     """Give a line for each threshold: what it lets through, what it finds, whom it serves worst."""
-    points = report["operating_points"]
-    finest = next((p["groupings"][-1]["name"] for p in points if p["groupings"]), "group")
     yield (
         f"{'RECALL AT A GLANCE':<30}{'threshold':>9}{'FPR %':>8}{'recall %':>10}{'worst %':>9}"
-        f"{'gap':>7}  {shorten('worst ' + finest, 25)}"
+        f"{'gap':>7}  worst group"
     )
-    for point in points:
+    for point in report["operating_points"]:
         title = f"  {_point_name(point):<28}"
         if point["recall"] is None or point["fpr"] is None:
             yield from wrapped(f"refused: {point['reason']}", first=title)
             continue
-        grouping = point["groupings"][-1] if point["groupings"] else None
-        gap = grouping["gap"] if grouping else None
-        worst, spread, who = "-", "-", "-"
-        if grouping is not None and gap is not None:
-            rate = next(g["recall"] for g in grouping["groups"] if g["name"] == gap["worst"])
-            worst, spread, who = percent(rate["value"]), percent(gap["value"]), gap["worst"]
+        worst, spread, who = _worst(point)
         yield (
             f"{title}{number(point['threshold']):>9}{percent(point['fpr']['value'], 2):>8}"
             f"{percent(point['recall']['value']):>10}{worst:>9}{spread:>7}  {shorten(who, 25)}"
         )
+
+
+def _worst(point: OperatingPointJson) -> tuple[str, str, str]:
+    """Return recall, gap and name of the worst group of the finest grouping that ranks groups."""
+    for grouping in reversed(point["groupings"]):
+        gap = grouping["gap"]
+        if gap is not None:
+            rate = next(g["recall"] for g in grouping["groups"] if g["name"] == gap["worst"])
+            return percent(rate["value"]), percent(gap["value"]), gap["worst"]
+    return "-", "-", "-"
 
 
 def _operating_point(point: OperatingPointJson, alpha: float) -> Iterator[str]:
@@ -115,8 +118,9 @@ def _operating_point(point: OperatingPointJson, alpha: float) -> Iterator[str]:
     yield f"  false positives {spelled(point['fpr'], 2)}"
     yield f"  recall          {spelled(point['recall'], 1)}"
     for grouping in point["groupings"]:
-        yield ""
-        yield from _grouping(grouping, alpha)
+        if grouping["groups"]:
+            yield ""
+            yield from _grouping(grouping, alpha)
 
 
 def _grouping(grouping: GroupingJson, alpha: float) -> Iterator[str]:

@@ -249,8 +249,8 @@ def bin_indices(edges: NDArray[np.float64], block: NDArray[np.float64]) -> NDArr
         for latent, values in enumerate(block):
             bins[latent] = np.searchsorted(inner[latent], values, side="right")
         return bins
-    # Comparing with each edge in turn has no branches to mispredict: five times as fast as a
-    # search at ten bins.
+    # Comparing with each edge in turn has no branches to mispredict: some four times as
+    # fast as a search at ten bins.
     passed = np.zeros(block.shape, dtype=np.uint8)
     for cuts in inner.T:
         passed += block >= cuts[:, np.newaxis]
@@ -309,8 +309,7 @@ def _equal_edges(matrix: NDArray[Any], *, num_bins: int, chunk: int | None) -> N
     constant = low == high
     margin = np.where(constant, 0.5 * np.maximum(1.0, np.abs(low)), 0.0)
     edges: NDArray[np.float64] = np.linspace(low - margin, high + margin, num_bins + 1, axis=1)
-    # Rounding may put an inner edge a hair above the last one where the range is a few ulps.
-    return np.maximum.accumulate(np.minimum(edges, edges[:, -1:]), axis=1)
+    return edges
 
 
 def _image_weights(weights: NDArray[Any], num_images: int) -> NDArray[np.float64]:

@@ -65,7 +65,9 @@ def capped_softmax(log_weights: NDArray[np.float64], *, cap: float) -> NDArray[n
     """
     num_images = log_weights.size
     limit = cap / num_images
-    most = max(0, math.ceil(num_images / cap) - 1)  # more at the limit would exceed 1
+    # As many at the limit as leave something for the others. Where the images divide evenly,
+    # rounding must not make it one more: nothing would be left.
+    most = max(0, math.ceil(num_images / cap * (1 - 1e-12)) - 1)
     split = num_images - most
     ordered = np.partition(log_weights, split - 1) if most else log_weights
     below, top = ordered[:split], np.sort(ordered[split:])
@@ -75,8 +77,7 @@ def capped_softmax(log_weights: NDArray[np.float64], *, cap: float) -> NDArray[n
     rest = heaviest + np.log(np.exp(below - heaviest).sum())
     others = np.logaddexp.accumulate(np.append(rest, top))[::-1]
     largest = np.append(heaviest, top)[::-1]
-    remaining = 1 - limit * np.arange(most + 1) if most else np.ones(1)
-    factors = np.log(np.maximum(remaining, np.finfo(np.float64).tiny)) - others
+    factors = (np.log1p(-limit * np.arange(most + 1)) if most else 0.0) - others
     fits = largest + factors <= math.log(limit)
     fits[-1] = True  # here but for rounding, since what is left is at most the limit
     factor = factors[int(np.argmax(fits))]

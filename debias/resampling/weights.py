@@ -212,21 +212,7 @@ def sampling_weights(
         )
     else:
         temper, probabilities = 1.0, capped_softmax(log_weights, cap=math.inf)
-    top, shares = _top_drivers(drivers, probabilities, counts.shape[0])
-    relative = probabilities * len(matrix)
-    at_cap = relative >= settings.cap * (1 - 1e-9)  # reached but for rounding
-    health = WeightHealth(
-        num_images=len(matrix),
-        effective_sample_size=effective_sample_size(probabilities),
-        largest_over_mean=float(relative.max()),
-        temper=temper,
-        num_capped=int(at_cap.sum()) if settings.rule == "product" else 0,
-        active=tuple(active.tolist()),
-        balanced=tuple(balanced.tolist()),
-        nothing_to_balance=settings.rule != "uniform" and balanced.size == 0,
-        top_drivers=top,
-        top_driver_shares=shares,
-    )
+    health = _health(probabilities, drivers, active, balanced, temper=temper, settings=settings)
     return SamplingWeights(
         probabilities=probabilities, log_weights=log_weights, drivers=drivers, health=health
     )
@@ -324,14 +310,41 @@ def _name_drivers(
         terms[best, images] = -np.inf
 
 
+def _health(
+    probabilities: NDArray[np.float64],
+    drivers: NDArray[np.int64],
+    active: NDArray[np.int64],
+    balanced: NDArray[np.int64],
+    *,
+    temper: float,
+    settings: ResamplingSettings,
+) -> WeightHealth:
+    relative = probabilities * probabilities.size
+    at_cap = relative >= settings.cap * (1 - 1e-9)  # reached but for rounding
+    top, shares = _top_drivers(drivers, probabilities)
+    return WeightHealth(
+        num_images=probabilities.size,
+        effective_sample_size=effective_sample_size(probabilities),
+        largest_over_mean=float(relative.max()),
+        temper=temper,
+        num_capped=int(at_cap.sum()) if settings.rule == "product" else 0,
+        active=tuple(active.tolist()),
+        balanced=tuple(balanced.tolist()),
+        nothing_to_balance=settings.rule != "uniform" and balanced.size == 0,
+        top_drivers=top,
+        top_driver_shares=shares,
+    )
+
+
 def _top_drivers(
-    drivers: NDArray[np.int64], probabilities: NDArray[np.float64], num_latents: int
+    drivers: NDArray[np.int64], probabilities: NDArray[np.float64]
 ) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """Return the first drivers of most draws, and the share of the draws that each drives."""
     if drivers.shape[1] == 0:
         return (), ()
     first = drivers[:, 0]
     driven = first != _NO_DRIVER
-    shares = np.bincount(first[driven], weights=probabilities[driven], minlength=num_latents)
+    shares = np.bincount(first[driven], weights=probabilities[driven])
     order = np.argsort(-shares, kind="stable")[:_NUM_TOP_DRIVERS]
     order = order[shares[order] > 0]
     return tuple(order.tolist()), tuple(shares[order].tolist())

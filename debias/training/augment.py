@@ -56,17 +56,17 @@ class AugmentSettings:
     """
 
     flip: bool = True
-    zoom: float = 0.15
-    aspect: float = 0.08
-    shift: float = 0.06
-    rotation: float = 20.0
+    zoom: float = 0.3
+    aspect: float = 0.2
+    shift: float = 0.1
+    rotation: float = 30.0
     black_border: float = 0.3
     blur: float = 1.5
-    blur_probability: float = 0.5
+    blur_probability: float = 0.3
     rescale: float = 2.0
     rescale_probability: float = 0.3
     brightness: float = 0.15
-    contrast: float = 0.4
+    contrast: float = 0.7
     gamma: float = 1.0
     gamma_probability: float = 0.8
     saturation: float = 0.5

@@ -12,7 +12,7 @@ from lightning_fabric import Fabric
 from debias.errors import UsageError
 
 
-def make_fabric(device: str, precision: Literal["auto", "bf16", "32"]) -> Fabric:
+def make_fabric(device: str, precision: Literal["auto", "bf16", "fp32"]) -> Fabric:
     """Return a launched Fabric for a device name and a precision.
 
     Under ``torchrun`` every process of the job joins in: DistributedDataParallel over gloo on
@@ -34,7 +34,9 @@ def make_fabric(device: str, precision: Literal["auto", "bf16", "32"]) -> Fabric
     }
     if kind not in available or (number and not (kind == "cuda" and number.isdigit())):
         raise UsageError(
-            f"unknown device {device!r}", where="--device", hint="Use auto, cpu, cuda, cuda:N or mps"
+            f"unknown device {device!r}",
+            where="--device",
+            hint="Use auto, cpu, cuda, cuda:N or mps",
         )
     if not available[kind] or (number and int(number) >= torch.cuda.device_count()):
         raise UsageError(f"no {device} on this machine", where="--device", hint="Use auto or cpu")
@@ -46,7 +48,7 @@ def make_fabric(device: str, precision: Literal["auto", "bf16", "32"]) -> Fabric
         placement = {"devices": local, "num_nodes": int(os.environ["WORLD_SIZE"]) // local}
         placement["strategy"] = "ddp"
     if precision == "auto":
-        precision = "bf16" if computes_bf16(kind) else "32"
+        precision = "bf16" if computes_bf16(kind) else "fp32"
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)  # it announces the precision
     fabric = Fabric(
         accelerator=kind,
@@ -60,8 +62,9 @@ def make_fabric(device: str, precision: Literal["auto", "bf16", "32"]) -> Fabric
 def computes_bf16(kind: str) -> bool:
     """Return whether a kind of device has instructions for bfloat16."""
     if kind == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if kind == "cpu":
-        capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # newer releases have it
+        # Older releases of torch have no such function.
+        capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
         return bool(capabilities.get("avx512_bf16") or capabilities.get("bf16"))
     return False

@@ -14,7 +14,7 @@ WINDOW = 20  # steps between two looks
 _NAMES = ("loss", "classification", "reconstruction", "kl")
 _ADVICE = (
     "The last finished epoch is kept. Start a new run with a lower training.learning_rate, with "
-    "training.gradient_clip, or with training.precision=32"
+    "training.gradient_clip, or with training.precision=fp32"
 )
 
 

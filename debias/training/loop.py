@@ -75,9 +75,10 @@ def fit(
     average = averaged(model, training.average) if training.average else None
     optimizer = build_optimizer(model, training)
     modules = {"model": model} if average is None else {"model": model, "average": average}
-    progress, probabilities = load_state(
-        run.checkpoints, modules=modules, optimizer=optimizer
-    ) or (Progress(), torch.empty(0, dtype=torch.float64))
+    progress, probabilities = load_state(run.checkpoints, modules=modules, optimizer=optimizer) or (
+        Progress(),
+        torch.empty(0, dtype=torch.float64),
+    )
     selected = cast(FaceModel, model if average is None else average.module)
     wrapped, stepper = fabric.setup(model, optimizer)
     forward: Forward = torch.compile(wrapped) if training.compile else wrapped
@@ -137,7 +138,9 @@ def fit(
                     settings=settings.loss,
                     kl_scale=settings.loss.kl_scale(step / num_batches),
                 )
-                set_learning_rate(optimizer, learning_rate(training, step=step, num_steps=num_steps))
+                set_learning_rate(
+                    optimizer, learning_rate(training, step=step, num_steps=num_steps)
+                )
                 stepper.zero_grad(set_to_none=True)
                 fabric.backward(parts.total)
                 if training.gradient_clip:
@@ -152,7 +155,11 @@ def fit(
             progress.epoch = epoch + 1
             if fabric.is_global_zero:
                 figures = validation_figures(
-                    selected, data.store, validation, settings=settings.loss, autocast=fabric.autocast
+                    selected,
+                    data.store,
+                    validation,
+                    settings=settings.loss,
+                    autocast=fabric.autocast,
                 )
                 _keep(selected, progress, figures["val_loss"], training.selection, run)
                 progress.history.append(

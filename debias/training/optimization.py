@@ -29,7 +29,7 @@ class TrainingSettings:
         average: decay of the exponential moving average of the weights, a step; 0 keeps none.
             The averaged model is what is validated, encoded with and saved.
         gradient_clip: largest norm of the gradient; 0 does not clip.
-        precision: ``bf16`` and ``32`` name it; ``auto`` is bf16 where the device computes it.
+        precision: ``bf16`` and ``fp32`` name it; ``auto`` is bf16 where the device computes it.
         compile: compile the model with ``torch.compile``.
         selection: which epoch's model is kept: the ``best`` by validation loss, or the ``last``.
             No demographic label is read either way.
@@ -46,7 +46,7 @@ class TrainingSettings:
     warmup: float = 0.05
     average: float = 0.998
     gradient_clip: float = 1.0
-    precision: Literal["auto", "bf16", "32"] = "auto"
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
     compile: bool = False
     selection: Literal["best", "last"] = "best"
     validation_images: int = 4096

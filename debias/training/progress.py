@@ -43,7 +43,7 @@ class Monitor:
         if write:
             from torch.utils.tensorboard import SummaryWriter
 
-            self._writer = SummaryWriter(log_dir=str(run.tensorboard))  # type: ignore[no-untyped-call]
+            self._writer = SummaryWriter(log_dir=str(run.tensorboard))
         self._bar = tqdm(
             total=num_steps, initial=first_step, unit="step", disable=not show, desc="training"
         )
@@ -57,7 +57,7 @@ class Monitor:
     def __exit__(self, *_: object) -> None:
         self._bar.close()
         if self._writer is not None:
-            self._writer.close()  # type: ignore[no-untyped-call]
+            self._writer.close()
 
     def start_epoch(self) -> None:
         """Start the clock that throughput is measured by."""
@@ -87,5 +87,5 @@ class Monitor:
         write_table(pd.DataFrame(list(rows)), self._history)
         assert self._writer is not None
         for name, value in rows[-1].items():
-            self._writer.add_scalar(name, value, int(rows[-1]["epoch"]))  # type: ignore[no-untyped-call]
-        self._writer.flush()  # type: ignore[no-untyped-call]
+            self._writer.add_scalar(name, value, int(rows[-1]["epoch"]))
+        self._writer.flush()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from debias.config import build, merge, parse_assignments, read_toml
+from debias.config import build, merge, parse_assignments, read_toml, to_table
 from debias.data.decode import DecodeSettings
 from debias.errors import ConfigError, nearest
 from debias.models.db_vae import Architecture
@@ -92,23 +92,7 @@ class RunSettings:
 
 # No augmentation, a constant rate and no average: what both published recipes have in common.
 _PUBLISHED: dict[str, Any] = {
-    "augmentation": {
-        "zoom": 0.0,
-        "aspect": 0.0,
-        "shift": 0.0,
-        "rotation": 0.0,
-        "blur": 0.0,
-        "rescale": 0.0,
-        "brightness": 0.0,
-        "contrast": 0.0,
-        "gamma": 0.0,
-        "saturation": 0.0,
-        "channel_gain": 0.0,
-        "grey_probability": 0.0,
-        "noise": 0.0,
-        "jpeg": 0.0,
-        "flip": False,
-    },
+    "augmentation": to_table(AugmentSettings.none()),
     "training": {
         "optimizer": "adam",
         "learning_rate": 5e-4,
@@ -184,7 +168,9 @@ def load_settings(
         ConfigError: an unknown preset or key, a wrong type, or a value out of range.
     """
     if preset not in PRESETS:
-        raise ConfigError(f"unknown preset {preset!r}", where="--preset", hint=nearest(preset, PRESETS))
+        raise ConfigError(
+            f"unknown preset {preset!r}", where="--preset", hint=nearest(preset, PRESETS)
+        )
     if config is not None:
         build(RunSettings, read_toml(config), where=str(config))  # errors name the file
     tables = (

@@ -20,9 +20,18 @@ from PIL import Image, ImageDraw, ImageFilter
 
 SIZE = 72
 # The ten swatches of the Monk skin tone scale (skintone.google), light to dark.
-TONES = (
-    "#f6ede4 #f3e7db #f7ead0 #eadaba #d7bd96 #a07e56 #825c43 #604134 #3a312a #292420"
-).split()
+TONES = [
+    "#f6ede4",
+    "#f3e7db",
+    "#f7ead0",
+    "#eadaba",
+    "#d7bd96",
+    "#a07e56",
+    "#825c43",
+    "#604134",
+    "#3a312a",
+    "#292420",
+]
 DARK = TONES[7:]
 
 Colour = tuple[int, int, int]

@@ -56,8 +56,13 @@ def main() -> None:
         work = Path(folder)
 
         def train(run: tuple[str, int]) -> None:
-            train_and_measure(*run, data=chosen.data, work=work, results=chosen.results,
-                              extra=[word for text in chosen.set for word in ("--set", text)])
+            train_and_measure(
+                *run,
+                data=chosen.data,
+                work=work,
+                results=chosen.results,
+                extra=[word for text in chosen.set for word in ("--set", text)],
+            )
 
         list(pool.map(train, missing))
 
@@ -105,8 +110,8 @@ def measure(run: RunDir, images: pd.DataFrame) -> dict[str, Any]:
             target_fpr=target,
             sensitive_features=people,
         )
-        recall[f"{target:g}"] = {" ".join(g): r.estimate for g, r in found.by_group.items()}
-        counts = {" ".join(g): r.num_trials for g, r in found.by_group.items()}
+        recall[f"{target:g}"] = {" ".join(map(str, g)): r.value for g, r in found.by_group.items()}
+        counts = {" ".join(map(str, g)): r.num_trials for g, r in found.by_group.items()}
     negatives = test["y_true"] == 0
     made = read_json(run.run_file)
     return {
@@ -128,8 +133,8 @@ def measure(run: RunDir, images: pd.DataFrame) -> dict[str, Any]:
 def _recall_by_group(test: pd.DataFrame, people: pd.DataFrame) -> dict[str, float]:
     faces = (test["y_true"] == 1).to_numpy()
     named = people[faces].assign(found=test.loc[faces, "y_pred"].to_numpy())
-    means = named.groupby(["race", "gender"])["found"].mean()
-    return {" ".join(group): float(value) for group, value in means.items()}
+    means = named.groupby(named["race"] + " " + named["gender"])["found"].mean()
+    return {str(group): float(value) for group, value in means.items()}
 
 
 def _dark_share(run: RunDir, images: pd.DataFrame) -> dict[str, float] | None:
@@ -144,7 +149,7 @@ def _dark_share(run: RunDir, images: pd.DataFrame) -> dict[str, float] | None:
 
 def _last_epoch(run: RunDir) -> dict[str, float]:
     last = pd.read_csv(run.history).iloc[-1].dropna()
-    return {name: float(value) for name, value in last.items()}
+    return {str(name): float(value) for name, value in last.items()}
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from debias.data import digests, store_write
-from debias.data.decode import Crop, DecodeSettings, decode_file, to_pixels
+from debias.data.decode import Crop, DecodeSettings, decode_file, read_bytes, to_pixels
 from debias.data.manifest import Manifest, manifest_from_folder, manifest_from_table, read_manifest
 from debias.data.store import ImageStore, build_store, default_cache
 from debias.data.windows import expand_windows
@@ -188,11 +188,10 @@ def test_windows_are_decoded_from_one_reading(
     table = manifest_from_folder(images).table.assign(label=0)
     manifest = expand_windows(manifest_from_table(table, root=images), num_windows=4, seed=3)
     readings = []
-    plain = store_write.read_bytes
 
     def counted(path: Path, settings: DecodeSettings) -> bytes:
         readings.append(path.name)
-        return plain(path, settings)
+        return read_bytes(path, settings)
 
     monkeypatch.setattr(store_write, "read_bytes", counted)
     store = build(manifest, cache)
@@ -215,7 +214,7 @@ def test_what_fails_is_listed_and_left_out(images: Path, cache: Path) -> None:
     Image.new("L", (25, 40)).save(images / "bomb.png")
     store = build(manifest_from_folder(images), cache, settings=limits)
     assert len(store) == 6
-    reasons = store.failures.set_index("image_id")["reason"].to_dict()
+    reasons = dict(zip(store.failures["image_id"], store.failures["reason"], strict=True))
     assert sorted(reasons) == ["bomb.png", "cut.png", "empty.jpg", "gone.png", "text.jpg"]
     assert "25 x 40 pixels" in reasons["bomb.png"]
     assert "broken" in reasons["cut.png"]
@@ -235,7 +234,7 @@ def test_strict_stops_and_leaves_nothing(images: Path, cache: Path) -> None:
     build(manifest, cache)
     with pytest.raises(DataError, match="1 of 7"):
         build(manifest, cache, strict=True)
-    build(manifest.subset(manifest.table["path"] != "text.jpg"), cache, strict=True)
+    build(manifest.subset(np.arange(7) < 6), cache, strict=True)
 
 
 def test_no_image_at_all_is_an_error(tmp_path: Path, cache: Path) -> None:
@@ -257,8 +256,7 @@ def test_a_repaired_file_is_seen(images: Path, cache: Path) -> None:
 def test_a_file_that_changes_between_readings_is_an_error(
     images: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = store_write.read_bytes
-    monkeypatch.setattr(store_write, "read_bytes", lambda p, s: plain(p, s) + b"more")
+    monkeypatch.setattr(store_write, "read_bytes", lambda p, s: read_bytes(p, s) + b"more")
     with pytest.raises(DataError, match="has changed"):
         build(manifest_from_folder(images), cache)
     assert stores(cache) == []

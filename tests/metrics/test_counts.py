@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix
 
@@ -57,6 +57,7 @@ def test_no_columns_make_one_group_of_all() -> None:
     assert everybody.num_rows.tolist() == [3]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(words, words, st.booleans(), st.booleans()), max_size=40))
 def test_groups_partition_the_pool_and_agree_with_sklearn(
     rows: list[tuple[str | None, str | None, bool, bool]],
@@ -75,8 +76,10 @@ def test_groups_partition_the_pool_and_agree_with_sklearn(
     assert pool.num_positives.tolist() == [found.num_positives.sum()]
 
 
+@settings(deadline=None)
 @given(
-    st.lists(st.tuples(words, st.booleans()), min_size=1, max_size=30), st.randoms(use_true_random=False)
+    st.lists(st.tuples(words, st.booleans()), min_size=1, max_size=30),
+    st.randoms(use_true_random=False),
 )
 def test_the_order_of_rows_does_not_matter(rows: list[tuple[str | None, bool]], random) -> None:  # type: ignore[no-untyped-def]
     def count(order: list[tuple[str | None, bool]]) -> dict[tuple[str, ...], int]:

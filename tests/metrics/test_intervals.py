@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
@@ -13,6 +13,7 @@ counts = st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.
 levels = st.sampled_from([0.8, 0.95, 0.99])
 
 
+@settings(deadline=None)
 @given(counts, levels)
 def test_wilson_is_that_of_statsmodels(count: tuple[int, int], level: float) -> None:
     low, high = wilson(num_successes=count[0], num_trials=count[1], confidence=level)
@@ -20,6 +21,7 @@ def test_wilson_is_that_of_statsmodels(count: tuple[int, int], level: float) -> 
     assert (low, high) == pytest.approx(expected, abs=1e-12)
 
 
+@settings(deadline=None)
 @given(counts, levels, st.floats(1.0, 1e6))
 def test_wilson_holds_the_rate_and_stays_in_range(
     count: tuple[int, int], level: float, effect: float
@@ -62,6 +64,7 @@ def test_mean_coverage_of_wilson_is_nominal(num_trials: int) -> None:
     assert coverage.min() > 0.8
 
 
+@settings(deadline=None)
 @given(counts, counts, levels)
 def test_newcombe_is_that_of_statsmodels(
     first: tuple[int, int], second: tuple[int, int], level: float
@@ -159,9 +162,7 @@ def test_intervals_of_clustered_rows_cover(num_clusters: int, correlation: float
         clusters = np.repeat(np.arange(num_clusters), sizes)
         values = generator.random(clusters.size) < chance[clusters]
         effect = design_effect(values=values, clusters=clusters)
-        low, high = wilson(
-            num_successes=values.sum(), num_trials=values.size, design_effect=effect
-        )
+        low, high = wilson(num_successes=values.sum(), num_trials=values.size, design_effect=effect)
         covered += int(low <= truth <= high)
         low, high = wilson(num_successes=values.sum(), num_trials=values.size)
         naive += int(low <= truth <= high)

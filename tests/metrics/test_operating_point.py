@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from fairlearn.metrics import MetricFrame
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import recall_score, roc_curve
 
@@ -35,6 +35,7 @@ def test_distinct_scores_use_up_the_whole_target() -> None:
     assert point.num_tied == 1
 
 
+@settings(deadline=None)
 @given(scores, st.sampled_from([0.05, 0.1, 0.3, 0.9]), st.sampled_from(["f4", "f8"]))
 def test_it_is_the_smallest_threshold_that_keeps_the_target(
     values: list[float], target_fpr: float, kind: str
@@ -45,10 +46,13 @@ def test_it_is_the_smallest_threshold_that_keeps_the_target(
     )
     # Compared as a plain number, as any later reader of the threshold would.
     assert np.mean(negatives >= point.threshold) == point.realised_fpr <= target_fpr + 1e-12
-    below = float(np.nextafter(negatives.dtype.type(point.threshold), negatives.dtype.type(-np.inf)))
+    below = float(
+        np.nextafter(negatives.dtype.type(point.threshold), negatives.dtype.type(-np.inf))
+    )
     assert np.mean(negatives >= below) > target_fpr
 
 
+@settings(deadline=None)
 @given(scores, st.sampled_from([0.05, 0.1, 0.3]))
 def test_it_gives_the_recall_of_the_roc_curve(values: list[float], target_fpr: float) -> None:
     negatives = np.array(values)
@@ -103,9 +107,7 @@ def test_recall_by_group_is_that_of_fairlearn() -> None:
 def test_attributes_of_non_faces_are_not_looked_at() -> None:
     y_true = np.r_[np.zeros(1000), np.ones(2)]
     tone = pd.Series(["nobody"] * 1000 + ["dark", None])
-    found = recall_at_fpr(
-        y_true=y_true, y_score=y_true, target_fpr=0.01, sensitive_features=tone
-    )
+    found = recall_at_fpr(y_true=y_true, y_score=y_true, target_fpr=0.01, sensitive_features=tone)
     assert set(found.by_group) == {("dark",), (UNKNOWN,)}
 
 

@@ -18,7 +18,7 @@ from debias.models.networks import NetworkSettings
 def saved(tmp_path: Path) -> tuple[FaceModel, Path]:
     torch.manual_seed(0)
     settings = NetworkSettings(image_size=32, channels=(4, 8), blocks=(0,), hidden=8, latent_size=3)
-    model = FaceModel(settings).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = FaceModel(settings).to(memory_format=torch.channels_last)
     save_model(model, tmp_path, about={"epoch": 3})
     return model.eval(), tmp_path
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Literal
 
 import pytest
@@ -12,7 +13,7 @@ from debias.errors import ConfigError
 from debias.models.autoencoder import sample_latents
 from debias.models.db_vae import FaceModel, training_loss
 from debias.models.losses import LossSettings
-from debias.models.networks import NetworkSettings
+from debias.models.networks import NetworkSettings, Norm
 
 SMALL = NetworkSettings(image_size=32, channels=(8, 16), blocks=(0, 1), hidden=24, latent_size=6)
 
@@ -38,10 +39,10 @@ def _gradients(model: FaceModel, images: Tensor, y: Tensor) -> dict[str, Tensor]
 
 
 @pytest.mark.parametrize("norm", ["none", "batch", "group"])
-def test_non_faces_give_the_latent_side_exactly_no_gradient(norm: str) -> None:
+def test_non_faces_give_the_latent_side_exactly_no_gradient(norm: Norm) -> None:
     # The encoder stays in eval mode so that images meet only in the decoder, where its batch
     # normalisation would let non-faces through if they were decoded.
-    model = _model(NetworkSettings(**{**_fields(SMALL), "norm": norm}))
+    model = _model(dataclasses.replace(SMALL, norm=norm))
     model.encoder.eval()
     images = _batch()
     y = torch.tensor([1.0, 0, 1, 0, 0, 1, 0, 1])
@@ -58,10 +59,6 @@ def test_a_batch_without_faces_gives_the_latent_side_no_gradient() -> None:
     model = _model()
     gradients = _gradients(model, _batch(), torch.zeros(8))
     assert all(torch.equal(g, torch.zeros_like(g)) for g in gradients.values())
-
-
-def _fields(settings: NetworkSettings) -> dict[str, object]:
-    return {name: getattr(settings, name) for name in NetworkSettings.__slots__}
 
 
 def test_the_loss_is_the_stated_mean_over_the_batch() -> None:
@@ -114,7 +111,11 @@ def test_the_decoder_mirrors_the_encoder(
     image_size: int, kernel_sizes: tuple[int, ...], upsampling: Literal["nearest", "transposed"]
 ) -> None:
     settings = NetworkSettings(
-        image_size=image_size, channels=(4, 6, 8, 8), kernel_sizes=kernel_sizes, blocks=(1,), upsampling=upsampling,
+        image_size=image_size,
+        channels=(4, 6, 8, 8),
+        kernel_sizes=kernel_sizes,
+        blocks=(1,),
+        upsampling=upsampling,
     )
     model = _model(settings)
     mu, _ = model.encode(_batch(2, image_size))

@@ -76,9 +76,7 @@ def test_classification_loss_known_values() -> None:
     assert smoothed.item() == pytest.approx(math.log(2))
 
 
-@pytest.mark.parametrize(
-    ("epochs_done", "scale"), [(0, 0.0), (1.5, 0.5), (3, 1.0), (30, 1.0)]
-)
+@pytest.mark.parametrize(("epochs_done", "scale"), [(0, 0.0), (1.5, 0.5), (3, 1.0), (30, 1.0)])
 def test_kl_warmup_is_linear_then_one(epochs_done: float, scale: float) -> None:
     assert LossSettings(kl_warmup=3).kl_scale(epochs_done) == pytest.approx(scale)
     assert LossSettings().kl_scale(epochs_done) == 1

@@ -75,6 +75,27 @@ def test_an_image_of_probability_zero_is_never_drawn(method: DrawMethod) -> None
         assert set(rows.tolist()) == {1, 4}
 
 
+class FixedGenerator(np.random.Generator):
+    """Gives one number in [0, 1) whenever it is asked for some."""
+
+    def __init__(self, number: float) -> None:
+        super().__init__(np.random.PCG64(0))
+        self.number = number
+
+    def random(self, size: Any = None, dtype: Any = None, out: Any = None) -> Any:
+        return self.number if size is None else np.full(size, self.number)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("number", [0.0, np.nextafter(1.0, 0.0)])
+def test_the_ends_of_the_unit_interval_draw_no_image_of_probability_zero(
+    method: DrawMethod, number: float
+) -> None:
+    shares = np.array([0.0, 0.25, 0.0, 0.5, 0.25, 0.0])
+    rows = draw_epoch(shares, 1000, generator=FixedGenerator(number), method=method)
+    assert set(rows.tolist()) <= {1, 3, 4}
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_beyond_two_to_the_24_every_image_can_be_drawn(method: DrawMethod) -> None:
     num_images = 2**24 + 1000

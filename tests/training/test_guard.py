@@ -45,5 +45,5 @@ def test_a_loss_that_grows_beyond_its_first_value() -> None:
     guard.add(_parts(19.0))
     guard.check()
     guard.add(_parts(21.0))
-    with pytest.raises(TrainingError, match="diverges: 21 .* 2 at the start"):
+    with pytest.raises(TrainingError, match=r"diverges: 21 .* 2 at the start"):
         guard.check()

@@ -55,10 +55,10 @@ def test_the_average_follows_weights_and_statistics() -> None:
         average.update_parameters(model)
         decay = 0.0 if step == 0 else min(0.9, (1 + step) / (10 + step))
         expected = decay * expected + (1 - decay) * step
-        averages.append(average.module.weight.item())
+        averages.append(average.module.state_dict()["weight"].item())
         assert averages[-1] == pytest.approx(expected, rel=1e-5)
-    assert average.module.running_mean.item() == pytest.approx(-expected, rel=1e-5)
-    assert average.module.num_batches_tracked.item() == 199
+    assert average.module.state_dict()["running_mean"].item() == pytest.approx(-expected, rel=1e-5)
+    assert average.module.state_dict()["num_batches_tracked"].item() == 199
     # Far from the start it lags by decay / (1 - decay) steps.
     assert averages[-1] == pytest.approx(199 - 9, abs=0.1)
 

@@ -1,0 +1,64 @@
+"""What several test modules share: drawn pictures, and the command line."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from running import Debias, Outcome, Python
+
+from debias.cli import main
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    """Keep test processes from fighting over the cores."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with 120 drawn faces, 60 non-faces, ``images.csv`` and ``attributes.csv``."""
+    folder = tmp_path_factory.mktemp("drawn")
+    draw_set = runpy.run_path(str(ROOT / "experiments" / "drawn_faces" / "draw.py"))["draw_set"]
+    draw_set(folder, 120, 60, seed=5)
+    return folder
+
+
+@pytest.fixture
+def debias(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Debias:
+    """Run ``debias WORDS...`` in this process, with one cache of decoded images for all tests."""
+    cache = tmp_path_factory.getbasetemp() / "cache"
+    monkeypatch.setenv("DEBIAS_CACHE", str(cache))
+
+    def run(*words: object) -> Outcome:
+        capsys.readouterr()
+        try:
+            status = main([str(word) for word in words])
+        except SystemExit as exit_:
+            status = int(exit_.code or 0)
+        printed = capsys.readouterr()
+        return Outcome(status=status, out=printed.out, err=printed.err)
+
+    return run
+
+
+@pytest.fixture
+def python() -> Python:
+    """Run Python code in a process of its own, where imports can be watched or blocked."""
+
+    def run(code: str, *words: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", code, *map(str, words)]
+        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+
+    return run

@@ -1,0 +1,246 @@
+"""``debias train`` from end to end, on drawn pictures, through the real command."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from running import Debias
+
+from debias.models.checkpoint import load_tensors
+from debias.rundir import RunDir
+from debias.training.state import saved_states
+
+# 12 windows of each of 6 validation pictures resolve a false-positive rate of 15 %.
+QUICK = [
+    *("--epochs", "2", "--batch-size", "32", "--image-size", "32", "--latent-size", "6"),
+    *("--set", "model.channels=[8,16]", "--set", "model.blocks=[0]"),
+    *("--windows", "12", "--target-fpr", "0.15", "--device", "cpu", "--quiet"),
+]
+
+
+def _weights(run: Path) -> dict[str, torch.Tensor]:
+    return load_tensors(saved_states(RunDir(path=run).checkpoints)[-1] / "state.safetensors")
+
+
+def _assert_same_model(one: Path, other: Path) -> None:
+    first, second = _weights(one), _weights(other)
+    assert first.keys() == second.keys()
+    assert [name for name in first if not torch.equal(first[name], second[name])] == []
+
+
+@pytest.fixture
+def trained(drawn: Path, debias: Debias, tmp_path: Path) -> Path:
+    run = tmp_path / "run"
+    outcome = debias("train", drawn / "images.csv", "--output", run, "--no-baseline", *QUICK)
+    assert outcome.status == 0, outcome.err
+    return run
+
+
+def test_one_command_gives_model_weights_predictions_and_report(
+    drawn: Path, debias: Debias, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    outcome = debias(
+        *("train", drawn / "images.csv", "--output", run, *QUICK),
+        *("--attributes", drawn / "attributes.csv", "--groups", "skin_tone,gender"),
+    )
+    assert outcome.status == 0, outcome.err
+    assert outcome.out.splitlines()[-1] == str(run)
+    assert "darker x female" in outcome.out
+    assert "compared with" in outcome.out  # the plain classifier of the same budget
+    report = json.loads((run / "report.json").read_text())
+    assert report["rows"]["num_faces"] == 12
+
+    predictions = pd.read_parquet(run / "predictions.parquet")
+    assert set(predictions["split"]) == {"val", "test"}
+    assert {"image_id", "y_true", "y_score", "y_pred"} <= set(predictions.columns)
+    assert predictions["image_id"].is_unique
+    point = json.loads((run / "operating_point.json").read_text())
+    expected = (predictions["y_score"] >= point["threshold"]).astype(int)
+    assert (predictions["y_pred"] == expected).all()
+    negatives = predictions[(predictions["split"] == "val") & (predictions["y_true"] == 0)]
+    assert point["num_negatives"] == len(negatives) == 72
+    assert negatives["y_pred"].mean() == point["realised_fpr"] <= 0.15
+
+    weights = pd.read_parquet(run / "weights.parquet")
+    assert len(weights) == 96
+    assert weights["image_id"].str.startswith("face-").all()
+    assert weights["probability"].sum() == pytest.approx(1)
+    assert weights["weight"].mean() == pytest.approx(1)
+    assert weights.filter(like="driver").isin([-1, *range(6)]).all(axis=None)
+
+    history = pd.read_csv(run / "history.csv")
+    assert list(history["epoch"]) == [1, 2]
+    health = ["effective_sample_size", "largest_over_mean", "active_units", "top_driver_1"]
+    assert history[health].iloc[-1].notna().all()
+    assert list((run / "tensorboard").glob("events.*"))
+    made = json.loads((run / "run.json").read_text())
+    assert made["settings"]["seed"] == 0
+    assert made["versions"]["torch"]
+    plain = json.loads((run / "baseline" / "run.json").read_text())
+    changed = {k for k in made["settings"] if made["settings"][k] != plain["settings"][k]}
+    assert changed == {"architecture"}
+
+
+def test_shuffling_every_attribute_changes_no_bit_of_the_model(
+    drawn: Path, debias: Debias, tmp_path: Path
+) -> None:
+    images = pd.read_csv(drawn / "images.csv")
+    attributes = pd.read_csv(drawn / "attributes.csv")
+    joined = images.merge(attributes, on="image_id", how="left")
+    runs = []
+    for name in ("as-they-are", "shuffled"):
+        table = joined.copy()
+        if name == "shuffled":
+            order = np.random.default_rng(0).permutation(len(table))
+            for column in ("skin_tone", "gender"):
+                table[column] = table[column].to_numpy()[order]
+            assert not table.equals(joined)
+        manifest = drawn / f"{name}.csv"
+        table.to_csv(manifest, index=False)
+        runs.append(tmp_path / name)
+        outcome = debias("train", manifest, "--output", runs[-1], "--no-baseline", *QUICK)
+        assert outcome.status == 0, outcome.err
+    _assert_same_model(*runs)
+    for file in ("predictions.parquet", "weights.parquet"):
+        one, other = (pd.read_parquet(run / file) for run in runs)
+        pd.testing.assert_frame_equal(one, other)
+
+
+def test_folders_train_as_a_manifest_does(drawn: Path, debias: Debias, tmp_path: Path) -> None:
+    for kind, pattern in (("faces", "face-*"), ("others", "other-*")):
+        (tmp_path / kind).mkdir()
+        for image in (drawn / "images").glob(pattern):
+            (tmp_path / kind / image.name).symlink_to(image)
+    outcome = debias(
+        *("train", "--faces", tmp_path / "faces", "--non-faces", tmp_path / "others"),
+        *("--output", tmp_path / "run", "--no-baseline", *QUICK),
+    )
+    assert outcome.status == 0, outcome.err
+    assert "train 96 faces + 576 non-faces" in outcome.out
+
+
+def test_a_killed_run_resumes_to_the_same_bits(
+    trained: Path, drawn: Path, debias: Debias, tmp_path: Path
+) -> None:
+    run = tmp_path / "killed"
+    words = ["train", str(drawn / "images.csv"), "--output", str(run), "--no-baseline", *QUICK]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "debias", *words],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    first_state = run / "checkpoints" / "epoch-00001"
+    deadline = time.monotonic() + 120
+    while not first_state.exists() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert first_state.exists()
+    refused = debias(*words)
+    assert refused.status == 1
+    assert "--overwrite or --resume" in refused.err
+    resumed = debias(*words, "--resume")
+    assert resumed.status == 0, resumed.err
+    _assert_same_model(trained, run)
+
+
+def test_a_resumed_run_cannot_change_its_settings(
+    trained: Path, drawn: Path, debias: Debias
+) -> None:
+    words = ["train", drawn / "images.csv", "--output", trained, "--no-baseline", *QUICK]
+    outcome = debias(*words, "--resume", "--seed", "4", "--set", "loss.kl=0.1")
+    assert outcome.status == 2
+    assert "loss.kl (0.0005 -> 0.1), seed (0 -> 4)" in outcome.err
+
+
+def test_overwrite_replaces_the_run(trained: Path, drawn: Path, debias: Debias) -> None:
+    words = ["train", drawn / "images.csv", "--output", trained, "--no-baseline", *QUICK]
+    before = _weights(trained)["model.classifier.1.weight"]
+    assert debias(*words, "--overwrite", "--seed", "9").status == 0
+    assert not torch.equal(before, _weights(trained)["model.classifier.1.weight"])
+
+
+def test_too_few_non_faces_are_refused_before_training(
+    drawn: Path, debias: Debias, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    outcome = debias("train", drawn / "images.csv", "--output", run, *QUICK, "--target-fpr", "0.01")
+    assert outcome.status == 1
+    assert "needs 1,000 validation non-faces" in outcome.err
+    assert "there are 72" in outcome.err
+    assert "--windows 167" in outcome.err
+    assert not run.exists()
+
+
+def test_nothing_is_deleted_for_a_run_that_cannot_start(
+    trained: Path, drawn: Path, debias: Debias
+) -> None:
+    words = ["train", drawn / "images.csv", "--output", trained, *QUICK, "--overwrite"]
+    assert debias(*words, "--target-fpr", "0.001").status == 1
+    assert (trained / "predictions.parquet").exists()
+
+
+@pytest.fixture
+def with_broken(drawn: Path, tmp_path: Path) -> Path:
+    """The drawn pictures, one of them cut short."""
+    folder = tmp_path / "broken"
+    shutil.copytree(drawn / "images", folder / "images")
+    shutil.copy(drawn / "images.csv", folder)
+    broken = folder / "images" / "face-00007.png"
+    broken.write_bytes(broken.read_bytes()[:900])
+    return folder
+
+
+def test_a_broken_image_is_listed_and_left_out(
+    with_broken: Path, debias: Debias, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    words = ["train", with_broken / "images.csv", "--output", run, "--no-baseline", *QUICK]
+    outcome = debias(*words)
+    assert outcome.status == 0, outcome.err
+    assert "1 could not be decoded" in outcome.out
+    failures = pd.read_csv(run / "failures.csv")
+    assert list(failures["image_id"]) == ["face-00007"]
+    strict = debias(*words, "--strict", "--overwrite")
+    assert strict.status == 1
+    assert "face-00007" in strict.err
+
+
+def test_the_other_architectures(drawn: Path, debias: Debias, tmp_path: Path) -> None:
+    for architecture in ("autoencoder", "beta-vae"):
+        run = tmp_path / architecture
+        outcome = debias(
+            *("train", drawn / "images.csv", "--output", run, *QUICK),
+            *("--architecture", architecture, "--set", "loss.kl_warmup=1"),
+        )
+        assert outcome.status == 0, outcome.err
+        assert (run / "weights.parquet").exists()
+        assert not (run / "predictions.parquet").exists()
+        assert not (run / "baseline").exists()
+
+
+@pytest.mark.parametrize("preset", ["paper", "mit-lab"])
+def test_the_published_recipes_run(
+    preset: str, drawn: Path, debias: Debias, tmp_path: Path
+) -> None:
+    outcome = debias(
+        *("train", drawn / "images.csv", "--output", tmp_path / "run", "--preset", preset),
+        *("--epochs", "1", "--windows", "12", "--target-fpr", "0.15", "--quiet", "--no-baseline"),
+    )
+    assert outcome.status == 0, outcome.err
+    network = json.loads((tmp_path / "run" / "model" / "model.json").read_text())["network"]
+    assert network["latent_size"] == 100
+    assert network["hidden"] == {"paper": 1000, "mit-lab": 512}[preset]

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from debias.jobs.report import run_report
+from debias.metrics.intervals import rate
+from debias.reporting.cells import percent, plot, plot_floor
+from debias.reporting.document import rate_json
+from debias.reporting.schema import ReportJson
+from debias.reporting.settings import ReportSettings
+from debias.reporting.text import render_text
+
+
+def make_report(folder: Path, *, names: list[str], column: str = "tone") -> ReportJson:
+    """Report on a model that finds nine tenths of the first group and all of the others."""
+    size = 100 * len(names)
+    y_true = np.r_[np.ones(size, dtype=int), np.zeros(1000, dtype=int)]
+    y_score = np.r_[np.full(size, 2.0), np.linspace(0, 1.005, 1000)]
+    y_score[:10] = -1.0
+    table = pd.DataFrame(
+        {
+            "image_id": [f"i{k}" for k in range(size + 1000)],
+            "y_true": y_true,
+            "y_score": y_score,
+            column: [*np.repeat(names, 100), *[None] * 1000],
+            "other": [*["one", "two"] * (size // 2), *[None] * 1000],
+        }
+    )
+    table.to_parquet(folder / "predictions.parquet")
+    (folder / "operating_point.json").write_text('{"threshold": 1.0, "target_fpr": 0.01}')
+    return run_report(
+        predictions=folder / "predictions.parquet",
+        groups=[column, "other"],
+        compare=folder / "predictions.parquet",
+        settings=ReportSettings(num_replicates=20),
+    )
+
+
+def test_the_answers_come_first_and_every_figure_has_its_number(tmp_path: Path) -> None:
+    text = render_text(make_report(tmp_path, names=["dark", "light"]))
+    glance, details = text.index("RECALL AT A GLANCE"), text.index("== stored threshold")
+    assert glance < details
+    assert "stored threshold (for 1 %)" in text[glance:details]
+    assert "0.1 % of these non-faces" in text[glance:details]
+    assert "refused: " in text[glance:details]
+    assert "dark x one" in text[glance:details]
+    line = next(line for line in text[details:].splitlines() if line.startswith("  dark "))
+    assert line.split()[:4] == ["dark", "100", "90.0", "[82.6,"]
+    assert line.endswith("< worst")
+    assert "gap 10.0 points" in text
+    assert "by chance alone" in text
+    assert "E[A] 95.0 % (mean of groups), 95.0 % (weighted by images); Var[A] 50.00" in text
+
+
+@pytest.mark.parametrize("length", [1, 60])
+def test_no_line_is_wider_than_the_terminal(tmp_path: Path, length: int) -> None:
+    names = [letter * length for letter in "abcd"]
+    text = render_text(make_report(tmp_path, names=names, column="t" * length))
+    path = str(tmp_path)
+    assert max(len(line) for line in text.splitlines() if path not in line) <= 100
+
+
+def test_names_from_the_data_cannot_move_the_cursor(tmp_path: Path) -> None:
+    text = render_text(make_report(tmp_path, names=["\x1b[31mred\r\n", "light"]))
+    assert "?[31mred" in text
+    assert all(letter.isprintable() or letter == "\n" for letter in text)
+
+
+def test_rendering_changes_nothing(tmp_path: Path) -> None:
+    report = make_report(tmp_path, names=["dark", "light"])
+    before = repr(report)
+    assert render_text(report) == render_text(report)
+    assert repr(report) == before
+
+
+def test_a_plot_marks_limits_and_value() -> None:
+    found = rate_json(rate(num_successes=75, num_trials=100))
+    floor = plot_floor([found])
+    assert floor == 60.0
+    drawn = plot(found, floor)
+    assert len(drawn) == 22
+    assert drawn.strip().strip("-") == "o"
+    assert drawn.index("o") == round((75 - 60) / 40 * 21)
+
+
+def test_what_is_not_estimable_is_no_number() -> None:
+    nothing = rate_json(rate(num_successes=0, num_trials=0))
+    assert nothing["value"] is None
+    assert plot(nothing, 50.0).strip() == ""
+    assert percent(None) == "-"
+    assert percent(-0.0, sign=True) == "+0.0"
+
+
+def test_the_glance_falls_back_to_groups_that_can_be_ranked(tmp_path: Path) -> None:
+    names = ["dark", *(f"g{k}" for k in range(9))]
+    report = make_report(tmp_path, names=names)
+    for point in report["operating_points"]:
+        if point["groupings"]:
+            point["groupings"][-1]["gap"] = None
+    text = render_text(report)
+    glance = next(line for line in text.splitlines() if "stored threshold (for" in line)
+    assert glance.split()[-1] in {"one", "two"}
