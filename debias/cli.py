@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -253,6 +254,8 @@ def _train(chosen: argparse.Namespace) -> int:
             show_progress=not chosen.quiet,
         )
     )
+    if not _is_first_process():
+        return 0
     if chosen.groups:
         from debias.jobs.report import run_report
         from debias.reporting.text import render_text
@@ -268,6 +271,10 @@ def _train(chosen: argparse.Namespace) -> int:
         print(render_text(report), end="")
     print(run.path)
     return 0
+
+
+def _is_first_process() -> bool:
+    return os.environ.get("RANK", "0") == "0"  # set by torchrun
 
 
 def _predict(chosen: argparse.Namespace) -> int:

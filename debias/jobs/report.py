@@ -26,7 +26,8 @@ from debias.data.predictions import (
     read_predictions,
 )
 from debias.errors import TooFewNegativesError, UsageError
-from debias.metrics.comparison import PairedScores, compare_at_fpr
+from debias.metrics.bootstrap import PairedScores
+from debias.metrics.comparison import compare_at_fpr
 from debias.metrics.counts import Grouping, group_rows
 from debias.metrics.evaluation import Evaluation, evaluate
 from debias.metrics.operating_point import operating_point
@@ -252,8 +253,13 @@ def _inputs(predictions: Path, attributes: Path | None, compare: Path | None) ->
     files += [("attributes", attributes)] if attributes is not None else []
     files += [("compare", compare)] if compare is not None else []
     return [
-        {"role": role, "path": path.as_posix(), "sha256": _sha256(path)} for role, path in files
+        {"role": role, "path": _public_path(path), "sha256": _sha256(path)} for role, path in files
     ]
+
+
+def _public_path(path: Path) -> str:
+    """Return a path without what it may tell of whose machine it is on; reports are shared."""
+    return Path(*path.parts[-2:]).as_posix() if path.is_absolute() else path.as_posix()
 
 
 def _sha256(path: Path) -> str:

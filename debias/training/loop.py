@@ -20,7 +20,13 @@ from debias.rundir import RunDir
 from debias.seeding import numpy_generator
 from debias.training.augment import augment
 from debias.training.guard import LossGuard
-from debias.training.optimization import averaged, build_optimizer, learning_rate, set_learning_rate
+from debias.training.optimization import (
+    averaged,
+    build_optimizer,
+    epoch_steps,
+    learning_rate,
+    set_learning_rate,
+)
 from debias.training.progress import Monitor
 from debias.training.randomness import torch_generator, torch_seeded
 from debias.training.settings import RunSettings
@@ -85,9 +91,8 @@ def fit(
     validation = data.validation.sample(
         training.validation_images, generator=numpy_generator(seed, "validation")
     )
-    num_batches = max(1, 2 * len(data.train.faces) // training.batch_size)
+    num_batches = epoch_steps(training, num_faces=len(data.train.faces))
     num_steps = training.epochs * num_batches
-    share = slice(fabric.global_rank, None, fabric.world_size)
     monitor = Monitor(
         run,
         num_steps=num_steps,
@@ -110,11 +115,13 @@ def fit(
                 seed=seed,
                 epoch=epoch,
                 num_batches=num_batches,
+            ).shard(fabric.global_rank, fabric.world_size)
+            # Apart, so that with and without a latent space the images are changed alike.
+            changes, noise = (
+                torch_generator(seed, name, epoch, fabric.global_rank, device=fabric.device)
+                for name in ("augmentation", "posterior")
             )
-            generator = torch_generator(
-                seed, "batches", epoch, fabric.global_rank, device=fabric.device
-            )
-            torch.manual_seed(generator.initial_seed())  # layers that draw by themselves: dropout
+            torch.manual_seed(noise.initial_seed())  # layers that draw by themselves: dropout
             guard = LossGuard(
                 factor=training.divergence, progress=progress, first_step=epoch * num_batches
             )
@@ -123,13 +130,13 @@ def fit(
                 step = epoch * num_batches + batch
                 images, y, face_rows = _load(
                     data,
-                    plan.face_rows[batch, share],
-                    plan.non_face_rows[batch, share],
+                    plan.face_rows[batch],
+                    plan.non_face_rows[batch],
                     classifies=model.classifier is not None,
                     device=fabric.device,
                 )
-                images = augment(images, settings.augmentation, generator=generator)
-                output = forward(images, face_rows, generator)
+                images = augment(images, settings.augmentation, generator=changes)
+                output = forward(images, face_rows, noise)
                 parts = training_loss(
                     output,
                     images,
@@ -150,7 +157,7 @@ def fit(
                     average.update_parameters(model)
                 monitor.advance()
                 if guard.add(parts.stacked()):
-                    monitor.show(guard.check())
+                    monitor.show({name: part for name, part in guard.check().items() if part})
             guard.check()
             progress.epoch = epoch + 1
             if fabric.is_global_zero:

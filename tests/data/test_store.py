@@ -376,13 +376,20 @@ print(len(store))
 """
 
 
-def start_builder(images: Path, cache: Path, delay: float) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+@contextmanager
+def builder_of(images: Path, cache: Path, delay: float) -> Iterator[subprocess.Popen[str]]:
+    """Build a store in a process that takes ``delay`` seconds a file, and is dead afterwards."""
+    path = os.pathsep.join(filter(None, [os.getcwd(), *sys.path]))
+    with subprocess.Popen(
         [sys.executable, "-c", BUILDER, str(images), str(cache), str(delay)],
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-    )
+        env=os.environ | {"PYTHONPATH": path},
+    ) as builder:
+        try:
+            yield builder
+        finally:
+            builder.kill()
 
 
 def wait_for_partial_build(cache: Path) -> Path:
@@ -394,34 +401,33 @@ def wait_for_partial_build(cache: Path) -> Path:
 
 
 def test_a_killed_build_is_never_taken_for_finished(images: Path, cache: Path) -> None:
-    with start_builder(images, cache, 0.2) as builder:
+    manifest = manifest_from_folder(images)
+    with builder_of(images, cache, 0.2) as builder:
         partial = wait_for_partial_build(cache)
         builder.send_signal(signal.SIGSTOP)
         # While it lives, another build leaves its unfinished folder alone ...
-        other = build(manifest_from_folder(images).subset(np.arange(6) < 2), cache)
+        other = build(manifest.subset(np.arange(6) < 2), cache)
         assert partial.exists()
-        builder.kill()
+        builder.send_signal(signal.SIGKILL)
     # ... and once it is dead, any build removes it.
     assert stores(cache) == sorted([partial.name, other.directory.name])
-    build(manifest_from_folder(images).subset(np.arange(6) < 3), cache)
+    build(manifest.subset(np.arange(6) < 3), cache)
     assert not partial.exists()
-    store = build(manifest_from_folder(images), cache)
-    assert len(store) == 6
-    assert partial.name.startswith(store.directory.name)
 
 
-def test_a_killed_build_is_taken_up_by_the_next(images: Path, cache: Path) -> None:
-    with start_builder(images, cache, 0.2) as builder:
+def test_a_killed_build_is_done_again(images: Path, cache: Path) -> None:
+    with builder_of(images, cache, 0.2) as builder:
         partial = wait_for_partial_build(cache)
-        builder.kill()
+        builder.send_signal(signal.SIGKILL)
+    assert partial.exists()
     store = build(manifest_from_folder(images), cache)
+    assert partial.name.startswith(store.directory.name)
     assert len(store) == 6
-    assert not partial.exists()
     assert stores(cache) == [store.directory.name]
 
 
 def test_two_processes_build_the_same_store_at_once(images: Path, cache: Path) -> None:
-    with start_builder(images, cache, 0.05) as one, start_builder(images, cache, 0.05) as two:
+    with builder_of(images, cache, 0.05) as one, builder_of(images, cache, 0.05) as two:
         assert one.communicate(timeout=60)[0] == "6\n"
         assert two.communicate(timeout=60)[0] == "6\n"
     assert len(stores(cache)) == 1

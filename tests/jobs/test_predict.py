@@ -12,6 +12,7 @@ from running import Debias
 QUICK = [
     *("--epochs", "1", "--batch-size", "32", "--image-size", "32", "--latent-size", "4"),
     *("--set", "model.channels=[8,16]", "--set", "model.blocks=[0]"),
+    *("--set", "training.min_epoch_steps=1"),
     *("--windows", "12", "--target-fpr", "0.15", "--device", "cpu", "--quiet"),
 ]
 

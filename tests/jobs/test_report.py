@@ -125,6 +125,8 @@ def test_report_is_written_as_it_is_returned(files: tuple[Path, Path], tmp_path:
         "attributes",
     ]
     assert all(len(item["sha256"]) == 64 for item in report["inputs"])
+    assert report["inputs"][0]["path"] == f"{tmp_path.name}/predictions.parquet"
+    assert str(tmp_path.parent) not in (tmp_path / "report.json").read_text()
     assert {"python", "numpy"} <= set(report["versions"])
 
 

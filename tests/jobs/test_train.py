@@ -25,6 +25,7 @@ from debias.training.state import saved_states
 QUICK = [
     *("--epochs", "2", "--batch-size", "32", "--image-size", "32", "--latent-size", "6"),
     *("--set", "model.channels=[8,16]", "--set", "model.blocks=[0]"),
+    *("--set", "training.min_epoch_steps=1"),
     *("--windows", "12", "--target-fpr", "0.15", "--device", "cpu", "--quiet"),
 ]
 
@@ -239,6 +240,7 @@ def test_the_published_recipes_run(
     outcome = debias(
         *("train", drawn / "images.csv", "--output", tmp_path / "run", "--preset", preset),
         *("--epochs", "1", "--windows", "12", "--target-fpr", "0.15", "--quiet", "--no-baseline"),
+        *("--set", "training.min_epoch_steps=1"),
     )
     assert outcome.status == 0, outcome.err
     network = json.loads((tmp_path / "run" / "model" / "model.json").read_text())["network"]

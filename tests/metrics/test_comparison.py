@@ -5,11 +5,10 @@ import pandas as pd
 import pytest
 
 from debias.errors import TooFewNegativesError
+from debias.metrics.bootstrap import PairedScores
 from debias.metrics.comparison import (
     Comparison,
     Difference,
-    PairedScores,
-    cluster_weights,
     compare_at_fpr,
 )
 from debias.metrics.counts import Grouping, group_rows
@@ -148,17 +147,6 @@ def test_thresholds_are_drawn_anew_with_the_non_faces() -> None:
         limits(compare(x).groupings[0].differences[1]) for x in (few, many)
     )
     assert high - low > 2 * (high_many - low_many)
-
-
-def test_cluster_weights_draw_whole_clusters() -> None:
-    clusters = np.array([0, 0, 1, 2, 2, 2])
-    generator = np.random.default_rng(0)
-    drawn = np.array([cluster_weights(clusters=clusters, generator=generator) for _ in range(4000)])
-    assert (drawn[:, 0] == drawn[:, 1]).all()
-    assert (drawn[:, 3] == drawn[:, 5]).all()
-    assert (drawn[:, [0, 2, 3]].sum(axis=1) == 3).all()
-    assert drawn.mean(axis=0) == pytest.approx(np.ones(6), abs=0.06)
-    assert cluster_weights(clusters=np.zeros(0, dtype=int), generator=generator).size == 0
 
 
 def test_groups_too_small_to_rank_have_no_worst_and_no_gap() -> None:

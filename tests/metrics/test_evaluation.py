@@ -82,6 +82,19 @@ def test_one_group_has_no_gap_and_no_faces_no_recall() -> None:
     assert none.groupings[1].grouping.groups == ()
 
 
+def test_faces_have_persons_and_non_faces_have_pictures() -> None:
+    found = evaluate(
+        face_answers=np.repeat(np.arange(50) < 40, 4),
+        negative_answers=np.repeat(np.arange(100) < 5, 8),
+        groupings=[],
+        generator=np.random.default_rng(0),
+        face_clusters=np.repeat(np.arange(50), 4),
+        negative_clusters=np.repeat(np.arange(100), 8),
+    )
+    assert found.recall.design_effect == pytest.approx(4, rel=0.1)
+    assert found.fpr.design_effect == pytest.approx(8, rel=0.1)
+
+
 def test_the_same_seed_gives_the_same_figures(features: pd.DataFrame) -> None:
     answers = np.random.default_rng(1).random(800) < 0.9
     first, second = (evaluate_faces(features, answers) for _ in range(2))

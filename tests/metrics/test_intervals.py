@@ -143,6 +143,13 @@ def test_copies_of_rows_are_worth_the_rows() -> None:
     assert design_effect(values=values, clusters=clusters) == pytest.approx(2.0, rel=0.02)
 
 
+def test_design_effect_known_answer() -> None:
+    """Three pairs: 2/(6/4) = 4/3 for clusters, 3/2 for there being three, and t for normal."""
+    found = design_effect(values=[1, 1, 0, 0, 1, 0], clusters=[0, 0, 1, 1, 2, 2])
+    few = stats.t.ppf(0.975, 2) / stats.norm.ppf(0.975)
+    assert found == pytest.approx(4 / 3 * 3 / 2 * few**2)
+
+
 def test_where_all_rows_agree_each_cluster_counts_as_one() -> None:
     assert design_effect(values=np.ones(6), clusters=[0, 0, 1, 1, 2, 2]) == pytest.approx(2.0)
     assert design_effect(values=np.ones(6), clusters=np.zeros(6, dtype=int)) == np.inf

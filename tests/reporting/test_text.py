@@ -60,8 +60,7 @@ def test_the_answers_come_first_and_every_figure_has_its_number(tmp_path: Path) 
 def test_no_line_is_wider_than_the_terminal(tmp_path: Path, length: int) -> None:
     names = [letter * length for letter in "abcd"]
     text = render_text(make_report(tmp_path, names=names, column="t" * length))
-    path = str(tmp_path)
-    assert max(len(line) for line in text.splitlines() if path not in line) <= 100
+    assert max(len(line) for line in text.splitlines()) <= 100
 
 
 def test_names_from_the_data_cannot_move_the_cursor(tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ def settings_for() -> Callable[..., RunSettings]:
         "model.latent_size=4",
         "training.epochs=3",
         "training.batch_size=16",
+        "training.min_epoch_steps=1",
         "training.precision=fp32",
     ]
 

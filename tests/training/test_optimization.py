@@ -11,6 +11,7 @@ from debias.training.optimization import (
     TrainingSettings,
     averaged,
     build_optimizer,
+    epoch_steps,
     learning_rate,
 )
 
@@ -24,6 +25,12 @@ def test_the_rate_rises_then_falls_to_zero() -> None:
     assert rates[100] == pytest.approx(0.0)
     assert rates[:10] == sorted(rates[:10])
     assert rates[10:] == sorted(rates[10:], reverse=True)
+
+
+def test_an_epoch_passes_over_the_faces_once_or_lasts_a_minimum() -> None:
+    settings = TrainingSettings(batch_size=128, min_epoch_steps=100)
+    assert epoch_steps(settings, num_faces=12_000) == 187
+    assert epoch_steps(settings, num_faces=10) == 100
 
 
 def test_a_constant_rate_without_warmup() -> None:
@@ -67,6 +74,7 @@ def test_the_average_follows_weights_and_statistics() -> None:
     ("bad", "named"),
     [
         ({"epochs": 0}, "epochs"),
+        ({"min_epoch_steps": 0}, "min_epoch_steps"),
         ({"batch_size": 7}, "even number"),
         ({"learning_rate": 0.0}, "learning_rate"),
         ({"average": 1.0}, "average"),
