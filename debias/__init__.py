@@ -1,5 +1,97 @@
-"""Debias: train, audit and judge face detectors that must work for everyone."""
+"""Debias: train, audit and judge face detectors that must work for everyone.
+
+The names below are the public API. Each is imported when it is first used, so that judging
+predictions needs no deep-learning install, and ``import debias`` costs nothing.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from debias.data.catalog import Definition, list_definitions, load_definition
+    from debias.data.decode import DecodeSettings
+    from debias.data.manifest import read_manifest
+    from debias.data.source import ImageSource
+    from debias.data.store import build_store
+    from debias.errors import DebiasError
+    from debias.jobs.predict import PredictJob, run_predict
+    from debias.jobs.report import run_report
+    from debias.jobs.train import TrainJob, run_train
+    from debias.metrics.operating_point import operating_point, recall_at_fpr
+    from debias.models.checkpoint import load_model
+    from debias.models.db_vae import FaceModel
+    from debias.models.networks import NetworkSettings
+    from debias.resampling.sampler import AdaptiveSampler
+    from debias.resampling.weights import ResamplingSettings, sampling_weights
+    from debias.training.settings import RunSettings, load_settings
+
 __version__ = "0.1.0.dev0"
+
+__all__ = [
+    "AdaptiveSampler",
+    "DebiasError",
+    "DecodeSettings",
+    "Definition",
+    "FaceModel",
+    "ImageSource",
+    "NetworkSettings",
+    "PredictJob",
+    "ResamplingSettings",
+    "RunSettings",
+    "TrainJob",
+    "build_store",
+    "list_definitions",
+    "load_definition",
+    "load_model",
+    "load_settings",
+    "operating_point",
+    "read_manifest",
+    "recall_at_fpr",
+    "run_predict",
+    "run_report",
+    "run_train",
+    "sampling_weights",
+]
+
+_HOME = {
+    "AdaptiveSampler": "debias.resampling.sampler",
+    "DebiasError": "debias.errors",
+    "DecodeSettings": "debias.data.decode",
+    "Definition": "debias.data.catalog",
+    "FaceModel": "debias.models.db_vae",
+    "ImageSource": "debias.data.source",
+    "NetworkSettings": "debias.models.networks",
+    "PredictJob": "debias.jobs.predict",
+    "ResamplingSettings": "debias.resampling.weights",
+    "RunSettings": "debias.training.settings",
+    "TrainJob": "debias.jobs.train",
+    "build_store": "debias.data.store",
+    "list_definitions": "debias.data.catalog",
+    "load_definition": "debias.data.catalog",
+    "load_model": "debias.models.checkpoint",
+    "load_settings": "debias.training.settings",
+    "operating_point": "debias.metrics.operating_point",
+    "read_manifest": "debias.data.manifest",
+    "recall_at_fpr": "debias.metrics.operating_point",
+    "run_predict": "debias.jobs.predict",
+    "run_report": "debias.jobs.report",
+    "run_train": "debias.jobs.train",
+    "sampling_weights": "debias.resampling.weights",
+}
+
+if not TYPE_CHECKING:  # to a type checker the names above are all there are
+
+    def __getattr__(name: str) -> object:
+        """Import a public name on its first use."""
+        if name not in _HOME:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(_HOME[name]), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    """Return every name, imported yet or not."""
+    return sorted({*globals(), *__all__})

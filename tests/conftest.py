@@ -9,11 +9,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from running import Debias, Outcome, Python
 
 from debias.cli import main
 
 ROOT = Path(__file__).parents[1]
+
+# The first call of a function may import a library, and machines are shared.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -18,3 +18,12 @@ class Outcome:
 
 Debias = Callable[..., Outcome]
 Python = Callable[..., subprocess.CompletedProcess[str]]
+
+# A training of two seconds. 12 windows of each of the drawn set's 6 validation pictures resolve
+# a false-positive rate of 15 %.
+QUICK = [
+    *("--epochs", "2", "--batch-size", "32", "--image-size", "32", "--latent-size", "6"),
+    *("--set", "model.channels=[8,16]", "--set", "model.blocks=[0]"),
+    *("--set", "training.min_epoch_steps=1", "--windows", "12", "--target-fpr", "0.15"),
+    *("--device", "cpu", "--quiet"),
+]

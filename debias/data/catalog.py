@@ -39,8 +39,8 @@ class AttributeSource:
     how: str = ""
 
     def __post_init__(self) -> None:
-        _check_texts(self)
         _check_known("provenance", self.provenance, PROVENANCES)
+        _check_texts(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +83,8 @@ class Definition:
     attributes: tuple[AttributeSource, ...] = ()
 
     def __post_init__(self) -> None:
-        _check_texts(self)
         _check_known("role", self.role, ROLES)
+        _check_texts(self)
         names = [attribute.name for attribute in self.attributes]
         if len(set(names)) < len(names):
             raise ConfigError("an attribute is described twice: " + ", ".join(names))
@@ -127,7 +127,9 @@ def _check_texts(record: Definition | AttributeSource) -> None:
         value = getattr(record, field.name)
         texts = [value] if isinstance(value, str) else [v for v in value if isinstance(v, str)]
         if not all(text.strip() for text in texts):
-            raise ConfigError(f"{field.name!r} is missing or empty", hint="Unknown: 'not stated'")
+            raise ConfigError(
+                f"{field.name!r} is missing or empty", hint="Write 'not stated' if nobody says"
+            )
 
 
 def _check_known(key: str, value: str, known: tuple[str, ...]) -> None:

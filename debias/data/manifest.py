@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -145,9 +144,7 @@ def read_manifest(
     require_columns(known, columns, where="the columns of a manifest")
     table = read_table(path)
     require_columns(table.columns, [*columns.values(), columns.get("path", "path")], where=path)
-    require_columns(table.columns, (condition.column for condition in where), where=path)
-    for condition in where:
-        table = table[_meets(table[condition.column], condition)]
+    table = choose_rows(table, where, path=path)
     if table.empty:
         raise DataError(f"no row is left by {' and '.join(map(str, where))}", where=path)
     names = {name: columns.get(name, name) for name in known}
@@ -155,9 +152,22 @@ def read_manifest(
     return manifest_from_table(pd.DataFrame(chosen), root=root or path.parent, where=path)
 
 
-def _meets(column: pd.Series[Any], condition: Condition) -> NDArray[np.bool_]:
-    inside = as_text(column).fillna("").isin(condition.values).to_numpy(dtype=bool)
-    return ~inside if condition.negated else inside
+def choose_rows(table: pd.DataFrame, where: Sequence[Condition], *, path: Path) -> pd.DataFrame:
+    """Return the rows of a table that meet every condition; an empty cell equals no value.
+
+    Args:
+        table: any columns.
+        where: the conditions; see :func:`parse_where`.
+        path: the table's file, for the message.
+
+    Raises:
+        DataError: the table lacks a condition's column.
+    """
+    require_columns(table.columns, (condition.column for condition in where), where=path)
+    for condition in where:
+        inside = as_text(table[condition.column]).fillna("").isin(condition.values)
+        table = table[~inside if condition.negated else inside]
+    return table
 
 
 def manifest_from_table(
@@ -272,4 +282,10 @@ def _pictures(folder: Path) -> list[str]:
         raise DataError(
             "holds no pictures", where=folder, hint="Known: " + ", ".join(sorted(suffixes))
         )
+    try:
+        "".join(found).encode()
+    except UnicodeEncodeError:
+        raise DataError(
+            "holds a file whose name is not UTF-8", where=folder, hint="Rename it"
+        ) from None
     return sorted(found)

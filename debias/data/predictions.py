@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from debias.data.manifest import Condition
+from debias.data.manifest import Condition, choose_rows
 from debias.data.tables import as_text, read_table, require_columns
 from debias.errors import DataError
 from debias.rundir import read_json
@@ -73,7 +73,6 @@ def read_predictions(path: Path, *, where: Sequence[Condition] = ()) -> Predicti
     """
     whole = read_table(path)
     require_columns(whole.columns, ["image_id", "y_true"], where=path)
-    require_columns(whole.columns, [condition.column for condition in where], where=path)
     if not {"y_score", "y_pred"} & set(whole.columns):
         require_columns(whole.columns, ["y_score"], where=path)
     table, rows = _chosen_rows(whole, where, path)
@@ -202,9 +201,7 @@ def _chosen_rows(
 ) -> tuple[pd.DataFrame, str]:
     """Return the rows that meet the conditions, and the conditions in words."""
     words = [str(condition) for condition in where]
-    for condition in where:
-        inside = as_text(table[condition.column]).fillna("").isin(condition.values)
-        table = table[~inside if condition.negated else inside]
+    table = choose_rows(table, where, path=path)
     names_split = any(condition.column == "split" for condition in where)
     if not names_split and "split" in table:
         test = as_text(table["split"]).fillna("") == "test"

@@ -2,7 +2,7 @@
 
     python experiments/drawn_faces/draw.py drawn
     debias train drawn/images.csv --attributes drawn/attributes.csv \
-        --groups skin_tone,gender --windows 40 --epochs 8 --output runs/drawn
+        --groups skin_tone,gender --windows 30 --output runs/drawn
 
 Ovals with eyes and a mouth, in ten skin tones of which the three darkest are rare; non-faces are
 shapes and textures in the same colours. They show that everything runs and in which form results
@@ -41,7 +41,7 @@ def main() -> None:
     """Write images, their manifest and their attributes to a folder."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("output", type=Path)
-    parser.add_argument("--faces", type=int, default=1200)
+    parser.add_argument("--faces", type=int, default=3000)
     parser.add_argument("--non-faces", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()

@@ -129,7 +129,7 @@ def test_sixteen_bits_are_scaled_not_clipped(kind: str) -> None:
 
 
 def test_thirty_two_bit_integers_count_as_sixteen_or_are_refused() -> None:
-    levels = np.array([[0, 257], [65535, 514]], dtype=np.int32)
+    levels = np.array([[0, 385], [65535, 386]], dtype=np.int32)
     found = pixels_of(encoded(Image.fromarray(levels), "TIFF"))
     assert found[..., 0].tolist() == [[0, 1], [255, 2]]
     with pytest.raises(ImageError, match="outside 16 bits"):
@@ -192,9 +192,10 @@ def test_senseless_orientations_are_ignored(value: int) -> None:
     assert_near(pixels_of(encoded(ramp(), exif=exif)), np.asarray(ramp()), 0)
 
 
-def test_damaged_exif_is_ignored() -> None:
-    data = encoded(ramp(), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + bytes(20))
-    assert pixels_of(data).shape == (48, 64, 3)
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("damaged", [b"XXXXjunkjunk", b"MM\0*\0\0\0\x08\xff\xff" + bytes(20)])
+def test_damaged_exif_is_ignored(damaged: bytes, kind: str) -> None:
+    assert pixels_of(encoded(ramp(), kind, exif=b"Exif\0\0" + damaged)).shape == (48, 64, 3)
 
 
 def mode_or_reason(data: bytes) -> str:

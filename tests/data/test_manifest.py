@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -362,6 +363,9 @@ def test_folder_faults_are_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no images are named"):
         manifest_from_folders(faces=None, non_faces=None)
     with pytest.raises(DataError, match=r"holds no pictures.*\.jpg"):
+        manifest_from_folder(tmp_path / "e")
+    (tmp_path / "e" / os.fsdecode(b"\xff.jpg")).touch()
+    with pytest.raises(DataError, match="not UTF-8"):
         manifest_from_folder(tmp_path / "e")
     with pytest.raises(DataError, match="no such folder"):
         manifest_from_folder(tmp_path / "none")

@@ -123,6 +123,8 @@ def test_a_finished_store_is_reused(
 ) -> None:
     monkeypatch.setattr(digests, "SETTLED_NS", 0)
     first = build(manifest_from_folder(images), cache)
+    (memory,) = (cache / "digests").iterdir()
+    written = memory.stat().st_ino
 
     def forbidden(*_: object) -> bytes:
         raise AssertionError("read again")
@@ -132,6 +134,7 @@ def test_a_finished_store_is_reused(
     second = build(manifest_from_folder(images), cache)
     assert second.directory == first.directory
     assert np.array_equal(second.images, first.images)
+    assert memory.stat().st_ino == written
 
 
 def test_files_changed_a_moment_ago_are_read_again(images: Path, cache: Path) -> None:
@@ -173,6 +176,15 @@ def test_what_makes_a_store_another(images: Path, cache: Path, tmp_path: Path) -
         assert build(manifest, cache, settings=setting).directory != first.directory
 
 
+def test_copies_of_a_file_are_as_good_as_the_file(images: Path, cache: Path) -> None:
+    (images / "copy.png").write_bytes((images / "000.png").read_bytes())
+    names = {"image_id": ["a", "b", "c"]}
+    one = pd.DataFrame(names | {"path": ["000.png", "001.png", "000.png"]})
+    two = pd.DataFrame(names | {"path": ["000.png", "001.png", "copy.png"]})
+    places = {build(manifest_from_table(t, root=images), cache).directory for t in (one, two)}
+    assert len(places) == 1
+
+
 def test_builds_do_not_depend_on_order_or_threads(images: Path, tmp_path: Path) -> None:
     manifest = manifest_from_folder(images)
     shuffled = Manifest(root=images, table=manifest.table.sample(frac=1, random_state=1))
@@ -209,7 +221,7 @@ def test_what_fails_is_listed_and_left_out(images: Path, cache: Path) -> None:
     (images / "cut.png").write_bytes(whole[: len(whole) // 2])
     (images / "empty.jpg").touch()
     (images / "text.jpg").write_text("hello")
-    (images / "gone.png").symlink_to(images / "nowhere.png")
+    (images / "gone.png").symlink_to("nowhere.png")
     limits = DecodeSettings(image_size=16, max_pixels=24 * 40)
     Image.new("L", (25, 40)).save(images / "bomb.png")
     store = build(manifest_from_folder(images), cache, settings=limits)
@@ -223,6 +235,12 @@ def test_what_fails_is_listed_and_left_out(images: Path, cache: Path) -> None:
     assert reasons["gone.png"] == "there is no such file"
     again = build(manifest_from_folder(images), cache, settings=limits)
     pd.testing.assert_frame_equal(again.failures, store.failures)
+    images = images.rename(images.with_name("moved"))
+    above = manifest_from_folder(images).table
+    above["path"] = "moved/" + above["path"]
+    moved = build(Manifest(root=images.parent, table=above), cache, settings=limits)
+    assert moved.directory == store.directory
+    assert moved.failures["path"].tolist() == ["moved/" + path for path in store.failures["path"]]
 
 
 def test_strict_stops_and_leaves_nothing(images: Path, cache: Path) -> None:

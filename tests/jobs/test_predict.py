@@ -6,23 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
-from running import Debias
-
-QUICK = [
-    *("--epochs", "1", "--batch-size", "32", "--image-size", "32", "--latent-size", "4"),
-    *("--set", "model.channels=[8,16]", "--set", "model.blocks=[0]"),
-    *("--set", "training.min_epoch_steps=1"),
-    *("--windows", "12", "--target-fpr", "0.15", "--device", "cpu", "--quiet"),
-]
-
-
-@pytest.fixture
-def trained(drawn: Path, debias: Debias, tmp_path: Path) -> Path:
-    run = tmp_path / "run"
-    outcome = debias("train", drawn / "images.csv", "--output", run, "--no-baseline", *QUICK)
-    assert outcome.status == 0, outcome.err
-    return run
+from running import QUICK, Debias
 
 
 def test_predicting_again_gives_the_same_scores(

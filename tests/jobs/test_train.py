@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,19 +16,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from running import Debias
+from running import QUICK, Debias
 
 from debias.models.checkpoint import load_tensors
 from debias.rundir import RunDir
 from debias.training.state import saved_states
 
-# 12 windows of each of 6 validation pictures resolve a false-positive rate of 15 %.
-QUICK = [
-    *("--epochs", "2", "--batch-size", "32", "--image-size", "32", "--latent-size", "6"),
-    *("--set", "model.channels=[8,16]", "--set", "model.blocks=[0]"),
-    *("--set", "training.min_epoch_steps=1"),
-    *("--windows", "12", "--target-fpr", "0.15", "--device", "cpu", "--quiet"),
-]
+ROOT = Path(__file__).parents[2]
 
 
 def _weights(run: Path) -> dict[str, torch.Tensor]:
@@ -40,12 +35,21 @@ def _assert_same_model(one: Path, other: Path) -> None:
     assert [name for name in first if not torch.equal(first[name], second[name])] == []
 
 
-@pytest.fixture
-def trained(drawn: Path, debias: Debias, tmp_path: Path) -> Path:
-    run = tmp_path / "run"
-    outcome = debias("train", drawn / "images.csv", "--output", run, "--no-baseline", *QUICK)
-    assert outcome.status == 0, outcome.err
-    return run
+def _start(words: list[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "debias", *words],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 120
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} did not appear"
+        time.sleep(0.005)
 
 
 def test_one_command_gives_model_weights_predictions_and_report(
@@ -137,18 +141,11 @@ def test_a_killed_run_resumes_to_the_same_bits(
 ) -> None:
     run = tmp_path / "killed"
     words = ["train", str(drawn / "images.csv"), "--output", str(run), "--no-baseline", *QUICK]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "debias", *words],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    process = _start(words)
     first_state = run / "checkpoints" / "epoch-00001"
-    deadline = time.monotonic() + 120
-    while not first_state.exists() and time.monotonic() < deadline:
-        time.sleep(0.005)
+    _wait_for(first_state)
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.communicate()
     assert first_state.exists()
     refused = debias(*words)
     assert refused.status == 1
@@ -246,3 +243,46 @@ def test_the_published_recipes_run(
     network = json.loads((tmp_path / "run" / "model" / "model.json").read_text())["network"]
     assert network["latent_size"] == 100
     assert network["hidden"] == {"paper": 1000, "mit-lab": 512}[preset]
+
+
+@pytest.mark.parametrize("rule", ["uniform", "product"])
+def test_the_same_command_runs_in_several_processes(rule: str, drawn: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    command = [
+        *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"),
+        *("-m", "debias", "train", str(drawn / "images.csv"), "--output", str(run)),
+        *("--resampling", rule, "--no-baseline", *QUICK),
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines().count(str(run)) == 1
+    assert len(pd.read_csv(run / "history.csv")) == 2
+    assert (run / "predictions.parquet").exists()
+    assert json.loads((run / "run.json").read_text())["num_processes"] == 2
+
+
+def test_interrupting_says_how_to_go_on(drawn: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    words = ["train", str(drawn / "images.csv"), "--output", str(run), *QUICK, "--epochs", "500"]
+    process = _start(words)
+    _wait_for(run / "checkpoints" / "epoch-00002")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "--resume" in err
+    assert "Traceback" not in err
+    assert (run / "model" / "weights.safetensors").exists()
+
+
+def test_a_diverging_training_stops_with_its_step(
+    drawn: Path, debias: Debias, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    words = ["train", drawn / "images.csv", "--output", run, "--no-baseline", *QUICK]
+    outcome = debias(
+        *words, "--set", "training.learning_rate=1e30", "--set", "training.gradient_clip=0"
+    )
+    assert outcome.status == 1
+    assert re.search(r"step \d+: the loss (is not finite|diverges)", outcome.err)
+    assert "lower training.learning_rate" in outcome.err
