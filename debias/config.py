@@ -81,12 +81,13 @@ def build(cls: type[Settings], values: Mapping[str, Any], *, where: str = "setti
     """Return an instance of the settings class ``cls`` filled from ``values``.
 
     Args:
-        cls: a dataclass whose fields all have defaults.
+        cls: a dataclass.
         values: a nested table; keys left out keep their defaults.
         where: the path of keys that led here, for messages.
 
     Raises:
-        ConfigError: an unknown key, a value of the wrong type, or one that ``cls`` refuses.
+        ConfigError: an unknown or missing key, a value of the wrong type, or one that ``cls``
+            refuses.
     """
     assert dataclasses.is_dataclass(cls)
     hints = get_type_hints(cls)
@@ -96,10 +97,18 @@ def build(cls: type[Settings], values: Mapping[str, Any], *, where: str = "setti
         if key not in names:
             raise ConfigError(f"unknown key {key!r}", where=where, hint=nearest(key, names))
         chosen[key] = _convert(hints[key], value, where=f"{where}.{key}")
+    missing = [field.name for field in dataclasses.fields(cls) if _is_missing(field, chosen)]
+    if missing:
+        raise ConfigError(f"the key {missing[0]!r} is missing", where=where)
     try:
         return cls(**chosen)
     except ConfigError as error:
         raise ConfigError(error.what, where=error.where or where, hint=error.hint) from None
+
+
+def _is_missing(field: dataclasses.Field[Any], chosen: Table) -> bool:
+    default = (field.default, field.default_factory)
+    return field.name not in chosen and default == (dataclasses.MISSING, dataclasses.MISSING)
 
 
 def to_table(settings: Any) -> Table:

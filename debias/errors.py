@@ -6,6 +6,7 @@ line and leaves with :attr:`DebiasError.exit_status`.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -26,6 +27,10 @@ class DebiasError(Exception):
         self.where = None if where is None else str(where)
         self.hint = hint
         super().__init__(what, where, hint)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Return what makes the error again in another process."""
+        return functools.partial(type(self), where=self.where, hint=self.hint), (self.what,)
 
     def __str__(self) -> str:
         """Return the one line that a person reads."""

@@ -51,6 +51,18 @@ def test_a_table_gives_the_settings_back(settings: Outer) -> None:
     assert build(Outer, to_table(settings)) == settings
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strict:
+    name: str
+    size: int = 1
+
+
+def test_a_key_without_a_default_must_be_there() -> None:
+    assert build(Strict, {"name": "x"}) == Strict(name="x")
+    with pytest.raises(ConfigError, match="settings: the key 'name' is missing"):
+        build(Strict, {"size": 2})
+
+
 def test_whole_numbers_pass_as_numbers_and_lists_as_tuples() -> None:
     made = build(Outer, {"inner": {"rate": 2, "sizes": [3]}})
     assert made.inner.rate == 2.0

@@ -153,7 +153,7 @@ def read_manifest(
 
 
 def choose_rows(table: pd.DataFrame, where: Sequence[Condition], *, path: Path) -> pd.DataFrame:
-    """Return the rows of a table that meet every condition; an empty cell equals no value.
+    """Return the rows of a table that meet every condition; an empty cell is the empty value.
 
     Args:
         table: any columns.

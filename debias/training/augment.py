@@ -194,19 +194,15 @@ def _move(pixels: Tensor, settings: AugmentSettings, draw: _Draw) -> Tensor:
     x, y = (_centres(size, pixels.device) for size in (width, height))
     cos, sin = angle.cos()[:, :, None], angle.sin()[:, :, None]
     u, v = (mirror * across * x)[:, None, :], (down * y)[:, :, None]
-    grid = torch.stack(
-        [
-            cos * u - sin * (height / width) * v + shift[:, :1, None],
-            sin * (width / height) * u + cos * v + shift[:, 1:, None],
-        ],
-        dim=3,
-    )
+    read_x = cos * u - sin * (height / width) * v + shift[:, :1, None]
+    read_y = sin * (width / height) * u + cos * v + shift[:, 1:, None]
     # A reading outside the image gives black; held to the outermost pixel, it repeats the border.
-    limit = torch.tensor([1 - 1 / width, 1 - 1 / height], device=pixels.device)
-    limit = limit.repeat(pixels.shape[0], 1)
-    limit[draw.chosen(settings.black_border)] = torch.inf
-    limit = limit[:, None, None, :]
-    grid = torch.minimum(torch.maximum(grid, -limit), limit)
+    black = draw.chosen(settings.black_border)
+    for read, size in ((read_x, width), (read_y, height)):
+        limit = torch.full_like(angle, 1 - 1 / size)[:, :, None]
+        limit[black] = torch.inf
+        torch.minimum(torch.maximum(read, -limit, out=read), limit, out=read)
+    grid = torch.stack([read_x, read_y], dim=3)
     moved = functional.grid_sample(pixels, grid, padding_mode="zeros", align_corners=False)
     return moved.clamp_(0.0, 1.0)
 

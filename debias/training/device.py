@@ -49,7 +49,7 @@ def make_fabric(device: str, precision: Literal["auto", "bf16", "fp32"]) -> Fabr
         placement["strategy"] = "ddp"
     if precision == "auto":
         precision = "bf16" if computes_bf16(kind) else "fp32"
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)  # it announces the precision
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision
     fabric = Fabric(
         accelerator=kind,
         precision="bf16-mixed" if precision == "bf16" else "32-true",

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from debias.data.store import ImageStore
 from debias.models.checkpoint import save_model
@@ -34,8 +35,8 @@ from debias.training.state import Progress, load_state, save_state
 from debias.training.validation import LabelledRows, validation_figures
 from debias.training.weighting import face_weights, health_figures
 
-SHOWN = ("effective_sample_size",)  # of the weights' health, on the progress bar
 Forward = Callable[[Tensor, Tensor, torch.Generator], ModelOutput]
+SHOWN = ("effective_sample_size",)  # of the weights' health, on the progress bar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,32 @@ class TrainingData:
     store: ImageStore
     train: LabelledRows
     validation: LabelledRows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """What a training consists of, set up once.
+
+    Attributes:
+        model: the bare model, whose parameters are trained.
+        average: its moving average, if one is kept.
+        selected: the model that is validated, encoded with and saved: the average, if kept.
+        forward: the model as Fabric (and the compiler) wrapped it.
+        optimizer: the bare optimiser.
+        stepper: the same as Fabric wrapped it.
+    """
+
+    settings: RunSettings
+    data: TrainingData
+    fabric: Fabric
+    model: FaceModel
+    average: AveragedModel | None
+    selected: FaceModel
+    forward: Forward
+    optimizer: torch.optim.Optimizer
+    stepper: torch.optim.Optimizer
+    num_batches: int
+    monitor: Monitor
 
 
 def fit(
@@ -76,109 +103,46 @@ def fit(
         TrainingError: the loss is not finite, or diverges; the states on disk are from before.
         CheckpointError: the states on disk do not fit the settings.
     """
-    training, seed = settings.training, settings.seed
+    training = settings.training
     model.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = averaged(model, training.average) if training.average else None
     optimizer = build_optimizer(model, training)
-    modules = {"model": model} if average is None else {"model": model, "average": average}
-    progress, probabilities = load_state(run.checkpoints, modules=modules, optimizer=optimizer) or (
-        Progress(),
-        torch.empty(0, dtype=torch.float64),
-    )
-    selected = cast(FaceModel, model if average is None else average.module)
+    modules: dict[str, nn.Module] = {"model": model}
+    if average is not None:
+        modules["average"] = average
+    state = load_state(run.checkpoints, modules=modules, optimizer=optimizer)
+    progress, probabilities = state or (Progress(), torch.empty(0, dtype=torch.float64))
     wrapped, stepper = fabric.setup(model, optimizer)
-    forward: Forward = torch.compile(wrapped) if training.compile else wrapped
-    validation = data.validation.sample(
-        training.validation_images, generator=numpy_generator(seed, "validation")
-    )
     num_batches = epoch_steps(training, num_faces=len(data.train.faces))
-    num_steps = training.epochs * num_batches
-    monitor = Monitor(
-        run,
-        num_steps=num_steps,
-        first_step=progress.epoch * num_batches,
-        batch_size=training.batch_size,
-        show=show_progress and fabric.is_global_zero,
-        write=fabric.is_global_zero,
+    parts = _Parts(
+        settings=settings,
+        data=data,
+        fabric=fabric,
+        model=model,
+        average=average,
+        selected=cast(FaceModel, model if average is None else average.module),
+        forward=torch.compile(wrapped) if training.compile else wrapped,
+        optimizer=optimizer,
+        stepper=stepper,
+        num_batches=num_batches,
+        monitor=Monitor(
+            run,
+            num_steps=training.epochs * num_batches,
+            first_step=progress.epoch * num_batches,
+            batch_size=training.batch_size,
+            show=show_progress and fabric.is_global_zero,
+            write=fabric.is_global_zero,
+        ),
     )
-    with monitor, torch_seeded(seed, "training"):
+    with parts.monitor as monitor, torch_seeded(settings.seed, "training"):
         for epoch in range(progress.epoch, training.epochs):
             monitor.start_epoch()
-            probabilities, health = _refresh(
-                selected, data, settings, fabric, epoch=epoch, probabilities=probabilities
-            )
+            probabilities, health = _refresh(parts, probabilities, epoch=epoch)
             monitor.show({name: health[name] for name in SHOWN if name in health})
-            plan = plan_epoch(
-                face_probabilities=probabilities.numpy(),
-                num_non_faces=len(data.train.non_faces),
-                batch_size=training.batch_size,
-                seed=seed,
-                epoch=epoch,
-                num_batches=num_batches,
-            ).shard(fabric.global_rank, fabric.world_size)
-            # Apart, so that with and without a latent space the images are changed alike.
-            changes, noise = (
-                torch_generator(seed, name, epoch, fabric.global_rank, device=fabric.device)
-                for name in ("augmentation", "posterior")
-            )
-            torch.manual_seed(noise.initial_seed())  # layers that draw by themselves: dropout
-            guard = LossGuard(
-                factor=training.divergence, progress=progress, first_step=epoch * num_batches
-            )
-            wrapped.train()
-            for batch in range(num_batches):
-                step = epoch * num_batches + batch
-                images, y, face_rows = _load(
-                    data,
-                    plan.face_rows[batch],
-                    plan.non_face_rows[batch],
-                    classifies=model.classifier is not None,
-                    device=fabric.device,
-                )
-                images = augment(images, settings.augmentation, generator=changes)
-                output = forward(images, face_rows, noise)
-                parts = training_loss(
-                    output,
-                    images,
-                    y,
-                    face_rows,
-                    settings=settings.loss,
-                    kl_scale=settings.loss.kl_scale(step / num_batches),
-                )
-                set_learning_rate(
-                    optimizer, learning_rate(training, step=step, num_steps=num_steps)
-                )
-                stepper.zero_grad(set_to_none=True)
-                fabric.backward(parts.total)
-                if training.gradient_clip:
-                    torch.nn.utils.clip_grad_norm_(model.parameters(), training.gradient_clip)
-                stepper.step()
-                if average is not None:
-                    average.update_parameters(model)
-                monitor.advance()
-                if guard.add(parts.stacked()):
-                    monitor.show({name: part for name, part in guard.check().items() if part})
-            guard.check()
+            means = _train_epoch(parts, probabilities, progress, epoch=epoch)
             progress.epoch = epoch + 1
             if fabric.is_global_zero:
-                figures = validation_figures(
-                    selected,
-                    data.store,
-                    validation,
-                    settings=settings.loss,
-                    autocast=fabric.autocast,
-                )
-                _keep(selected, progress, figures["val_loss"], training.selection, run)
-                progress.history.append(
-                    {
-                        "epoch": progress.epoch,
-                        **guard.epoch_means(),
-                        **figures,
-                        **health,
-                        "learning_rate": learning_rate(training, step=step, num_steps=num_steps),
-                        "images_per_second": monitor.images_per_second,
-                    }
-                )
+                _finish_epoch(parts, progress, {**means, **health}, run)
                 save_state(
                     run.checkpoints,
                     progress=progress,
@@ -192,52 +156,121 @@ def fit(
 
 
 def _refresh(
-    model: FaceModel,
-    data: TrainingData,
-    settings: RunSettings,
-    fabric: Fabric,
-    *,
-    epoch: int,
-    probabilities: Tensor,
+    parts: _Parts, probabilities: Tensor, *, epoch: int
 ) -> tuple[Tensor, dict[str, float]]:
     """Return the faces' sampling probabilities for an epoch and their health, on every rank."""
-    resampling, num_faces = settings.resampling, len(data.train.faces)
-    if model.latent_head is None or resampling.rule == "uniform" or epoch < resampling.warmup:
-        return torch.full((num_faces,), 1 / num_faces, dtype=torch.float64), {}
+    resampling, faces = parts.settings.resampling, parts.data.train.faces
+    latent = parts.selected.latent_head is not None
+    if not latent or resampling.rule == "uniform" or epoch < resampling.warmup:
+        return torch.full((len(faces),), 1 / len(faces), dtype=torch.float64), {}
     figures: dict[str, float] = {}
-    if resampling.refresh_due(epoch) and fabric.is_global_zero:
+    if resampling.refresh_due(epoch) and parts.fabric.is_global_zero:
         weights = face_weights(
-            model, data.store, data.train.faces, settings=resampling, autocast=fabric.autocast
+            parts.selected,
+            parts.data.store,
+            faces,
+            settings=resampling,
+            autocast=parts.fabric.autocast,
         )
         probabilities, figures = torch.from_numpy(weights.probabilities), health_figures(weights)
-    return fabric.broadcast((probabilities, figures))
+    return parts.fabric.broadcast((probabilities, figures))
+
+
+def _train_epoch(
+    parts: _Parts, probabilities: Tensor, progress: Progress, *, epoch: int
+) -> dict[str, float]:
+    """Make the steps of an epoch; returns the mean loss parts."""
+    settings, training, fabric = parts.settings, parts.settings.training, parts.fabric
+    first_step = epoch * parts.num_batches
+    plan = plan_epoch(
+        face_probabilities=probabilities.numpy(),
+        num_non_faces=max(1, len(parts.data.train.non_faces)),
+        batch_size=training.batch_size,
+        seed=settings.seed,
+        epoch=epoch,
+        num_batches=parts.num_batches,
+    ).shard(fabric.global_rank, fabric.world_size)
+    # Apart, so that with and without a latent space the images are changed alike.
+    changes, noise = (
+        torch_generator(settings.seed, name, epoch, fabric.global_rank, device=fabric.device)
+        for name in ("augmentation", "posterior")
+    )
+    torch.manual_seed(noise.initial_seed())  # layers that draw by themselves: dropout
+    guard = LossGuard(factor=training.divergence, progress=progress, first_step=first_step)
+    parts.model.train()
+    for batch, step in enumerate(range(first_step, first_step + parts.num_batches)):
+        images, y, face_rows = _load(parts, plan.face_rows[batch], plan.non_face_rows[batch])
+        images = augment(images, settings.augmentation, generator=changes)
+        loss = training_loss(
+            parts.forward(images, face_rows, noise),
+            images,
+            y,
+            face_rows,
+            settings=settings.loss,
+            kl_scale=settings.loss.kl_scale(step / parts.num_batches),
+        )
+        set_learning_rate(parts.optimizer, _rate(parts, step))
+        parts.stepper.zero_grad(set_to_none=True)
+        fabric.backward(loss.total)
+        if training.gradient_clip:
+            torch.nn.utils.clip_grad_norm_(parts.model.parameters(), training.gradient_clip)
+        parts.stepper.step()
+        if parts.average is not None:
+            parts.average.update_parameters(parts.model)
+        parts.monitor.advance()
+        if guard.add(loss.stacked()):
+            parts.monitor.show({name: part for name, part in guard.check().items() if part})
+    guard.check()
+    return guard.epoch_means()
+
+
+def _rate(parts: _Parts, step: int) -> float:
+    training = parts.settings.training
+    return learning_rate(training, step=step, num_steps=training.epochs * parts.num_batches)
 
 
 def _load(
-    data: TrainingData,
-    faces: NDArray[np.int64],
-    non_faces: NDArray[np.int64],
-    *,
-    classifies: bool,
-    device: torch.device,
+    parts: _Parts, faces: NDArray[np.int64], non_faces: NDArray[np.int64]
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return images as uint8 (batch, channel, height, width), labels, and the faces' indices.
 
     A model that does not classify is trained on the faces alone.
     """
-    chosen = data.train.faces[faces]
-    if classifies:
-        chosen = np.concatenate([chosen, data.train.non_faces[non_faces]])
-    images = torch.from_numpy(data.store.gather(chosen)).to(device, non_blocking=True)
+    train, device = parts.data.train, parts.fabric.device
+    chosen = train.faces[faces]
+    if parts.model.classifier is not None:
+        chosen = np.concatenate([chosen, train.non_faces[non_faces]])
+    images = torch.from_numpy(parts.data.store.gather(chosen)).to(device, non_blocking=True)
     y = torch.zeros(len(chosen), device=device)
     y[: len(faces)] = 1
     return images.permute(0, 3, 1, 2), y, torch.arange(len(faces), device=device)
 
 
-def _keep(
-    model: FaceModel, progress: Progress, val_loss: float, selection: str, run: RunDir
+def _finish_epoch(
+    parts: _Parts, progress: Progress, figures: dict[str, float], run: RunDir
 ) -> None:
-    """Save the model if it is the one to keep so far."""
-    if selection == "last" or progress.best_loss is None or val_loss < progress.best_loss:
-        progress.best_epoch, progress.best_loss = progress.epoch, val_loss
-        save_model(model, run.model, about={"epoch": progress.epoch, "val_loss": val_loss})
+    """Validate, save the model if it is the one to keep so far, and add a row to the history."""
+    settings = parts.settings
+    validated = validation_figures(
+        parts.selected,
+        parts.data.store,
+        parts.data.validation.sample(
+            settings.training.validation_images,
+            generator=numpy_generator(settings.seed, "validation"),
+        ),
+        settings=settings.loss,
+        autocast=parts.fabric.autocast,
+    )
+    loss, last = validated["val_loss"], settings.training.selection == "last"
+    if last or progress.best_loss is None or loss < progress.best_loss:
+        progress.best_epoch, progress.best_loss = progress.epoch, loss
+        save_model(parts.selected, run.model, about={"epoch": progress.epoch, "val_loss": loss})
+    progress.history.append(
+        {
+            "epoch": progress.epoch,
+            **validated,
+            **figures,
+            "learning_rate": _rate(parts, progress.epoch * parts.num_batches - 1),
+            "images_per_second": parts.monitor.images_per_second,
+        }
+    )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from debias.config import build, read_toml, to_table
+from debias.config import build, to_table
 from debias.data import catalog
 from debias.data.attributes import PROVENANCES
 from debias.data.catalog import AttributeSource, Definition, list_definitions, load_definition
@@ -104,9 +104,10 @@ def test_only_definitions_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert list_definitions() == ("lfw",)
 
 
-def test_what_is_read_says_where_it_lies() -> None:
-    assert read_toml(DATASETS / "lfw.toml")["name"] == "lfw"
-    source = AttributeSource(name="age", provenance="estimated", how="by a model")
-    assert source.values == ()
+def test_an_attribute_says_who_said_so() -> None:
+    made = AttributeSource(name="age", provenance="estimated", how="by a model")
+    assert made.values == ()
     with pytest.raises(ConfigError, match="'how' is missing or empty"):
         AttributeSource(name="age", provenance="estimated")
+    with pytest.raises(ConfigError, match="provenance '' is not a known value"):
+        AttributeSource(name="age", how="by a model")

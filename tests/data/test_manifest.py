@@ -15,6 +15,7 @@ from debias.data.manifest import (
     WINDOW_COLUMNS,
     Condition,
     Manifest,
+    choose_rows,
     manifest_from_folder,
     manifest_from_folders,
     manifest_from_table,
@@ -290,14 +291,16 @@ def test_conditions_read_back_what_they_print(conditions: list[Condition]) -> No
 def test_a_condition_and_its_negation_part_the_rows(
     cells: list[str | None], data: st.DataObject
 ) -> None:
-    from debias.data.manifest import _meets
-
     values = data.draw(st.lists(st.sampled_from(["x", "y", ""]), min_size=1, max_size=3))
-    column = pd.Series(cells, dtype=object)
-    kept = _meets(column, Condition(column="c", values=tuple(values)))
-    rest = _meets(column, Condition(column="c", values=tuple(values), negated=True))
-    assert (kept ^ rest).all()
-    assert kept.tolist() == [(cell or "") in values for cell in cells]
+    table = pd.DataFrame({"c": pd.Series(cells, dtype=object)})
+
+    def chosen(*, negated: bool) -> set[int]:
+        condition = Condition(column="c", values=tuple(values), negated=negated)
+        return set(choose_rows(table, [condition], path=Path("m.csv")).index)
+
+    kept = chosen(negated=False)
+    assert chosen(negated=True) == set(range(len(cells))) - kept
+    assert kept == {k for k, cell in enumerate(cells) if (cell or "") in values}
 
 
 # --- folders -------------------------------------------------------------------------------------

@@ -1,0 +1,244 @@
+"""Training and encoding: ours against a plain loop."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from measuring import Amount, Comparison, Measure, compare, take_turns, timed
+from numpy.typing import NDArray
+from plain import LabelledImages, PlainLoop, Transform, batches, to_unit, transforms
+from torch.utils.data import DataLoader
+
+from debias.data.store import ImageStore
+from debias.inference.encode import Autocast, encode
+from debias.models.db_vae import FaceModel
+from debias.rundir import RunDir
+from debias.training.augment import augment
+from debias.training.device import make_fabric
+from debias.training.loop import TrainingData, fit
+from debias.training.randomness import torch_generator, torch_seeded
+from debias.training.settings import RunSettings, load_settings
+from debias.training.validation import LabelledRows
+
+NUM_VALIDATION = 16  # of each label, as few as may be: validation is not timed
+ENCODE_BATCH = 512
+OURS = "fit"
+
+
+class StampedStore(ImageStore):
+    """A store that notes when each batch is asked for, which is when a step starts."""
+
+    def start(self) -> list[float]:
+        """Begin a new list of times and return it."""
+        stamps: list[float] = []
+        object.__setattr__(self, "stamps", stamps)
+        return stamps
+
+    def gather(
+        self, rows: NDArray[np.integer], out: NDArray[np.uint8] | None = None
+    ) -> NDArray[np.uint8]:
+        """Return copies of images, and note the time."""
+        self.stamps.append(time.perf_counter())  # type: ignore[attr-defined]
+        return super().gather(rows, out)
+
+
+def training(amount: Amount, images: NDArray[np.uint8]) -> list[Comparison]:
+    """Return training speed, augmentation included, against plain loops.
+
+    Args:
+        amount: how much work.
+        images: shape (image, height, width, channel); the first half stands for faces.
+    """
+    settings = _settings(amount)
+    labels = np.arange(len(images)) < len(images) // 2
+    per_image = LabelledImages(images, labels, transforms(settings.augmentation))
+    untouched = LabelledImages(images, labels, _same)
+    with torch_seeded(settings.seed, "benchmark"):
+        decodes_all = PlainLoop(settings, decode_all=True)
+        faces_only = PlainLoop(settings, decode_all=False)
+        turn = _turns(amount, settings)
+        sides: dict[str, Measure] = {OURS: _fit(amount, images, "auto")}
+        for num_workers in loader_workers():
+            suffix = f", {num_workers} workers" if num_workers else ""
+            sides["plain" + suffix] = turn(decodes_all, per_image, num_workers)
+            sides["plain, faces only" + suffix] = turn(faces_only, per_image, num_workers)
+        sides |= {
+            "plain, our augmentation": turn(decodes_all, untouched, 0),
+            "plain, our augmentation, faces only": turn(faces_only, untouched, 0),
+            "fit, fp32": _fit(amount, images, "fp32"),
+        }
+        seconds = take_turns(sides, amount.rounds)
+    aims = {
+        _fastest(seconds, name): aim for name, aim in (("plain", 2.0), ("plain, faces only", 1.4))
+    }
+    return [
+        compare(
+            seconds,
+            task="training",
+            ours=OURS,
+            other=name,
+            unit="images/s",
+            aim=aims.get(name),
+        )
+        for name in sides
+        if name != OURS
+    ]
+
+
+def loader_workers() -> tuple[int, ...]:
+    """Return the numbers of loader workers to try; on one core there is nobody to share with."""
+    num_threads = torch.get_num_threads()
+    return (0,) if num_threads == 1 else (0, num_threads)
+
+
+def _fastest(seconds: dict[str, list[float]], name: str) -> str:
+    """Return the fastest form of a plain loop: without workers, or with some."""
+    forms = [each for each in seconds if each == name or each.startswith(f"{name}, ")]
+    forms = [each for each in forms if each == name or each.endswith("workers")]
+    return min(forms, key=lambda each: float(np.median(seconds[each])))
+
+
+def _same(image: torch.Tensor) -> torch.Tensor:
+    return image
+
+
+def _settings(amount: Amount) -> RunSettings:
+    size = [f"model.image_size={amount.image_size}", "training.epochs=1"]
+    return load_settings(assignments=[*size, *amount.model])
+
+
+def _turns(
+    amount: Amount, settings: RunSettings
+) -> Callable[[PlainLoop, LabelledImages, int], Measure]:
+    """Return what makes a turn of a plain loop: fresh workers, warm-up, then the timed steps.
+
+    Images that come as 8-bit numbers are augmented by the library, a batch at a time.
+    """
+    generator = torch_generator(settings.seed, "plain")
+
+    def make(loop: PlainLoop, dataset: LabelledImages, num_workers: int) -> Measure:
+        def run() -> float:
+            source = batches(
+                dataset, batch_size=settings.training.batch_size, num_workers=num_workers
+            )
+            started = 0.0
+            for step in range(amount.warmup + amount.steps):
+                if step == amount.warmup:
+                    started = time.perf_counter()
+                images, y = next(source)
+                if images.dtype == torch.uint8:
+                    images = augment(images, settings.augmentation, generator=generator)
+                loop.step(images, y)
+            seconds = time.perf_counter() - started
+            source.close()
+            return seconds / (amount.steps * settings.training.batch_size)
+
+        return run
+
+    return make
+
+
+def _fit(amount: Amount, images: NDArray[np.uint8], precision: str) -> Measure:
+    """Return a turn of :func:`debias.training.loop.fit` itself: the seconds of its steps."""
+    settings = load_settings(
+        assignments=[
+            f"model.image_size={amount.image_size}",
+            "training.epochs=1",
+            f"training.precision={precision}",
+            *amount.model,
+        ]
+    )
+    num_steps, half = amount.warmup + amount.steps, settings.training.batch_size // 2
+    store = StampedStore(
+        directory=Path(),
+        images=images,
+        image_ids=pd.Index([str(row) for row in range(len(images))]),
+        failures=pd.DataFrame(columns=["image_id", "path", "reason"]),
+    )
+    middle = len(images) // 2
+    # As many faces an epoch as make the steps that are wanted; they may be the same images.
+    data = TrainingData(
+        store=store,
+        train=LabelledRows(
+            faces=np.arange(num_steps * half) % middle, non_faces=np.arange(middle, len(images))
+        ),
+        validation=LabelledRows(
+            faces=np.arange(NUM_VALIDATION), non_faces=middle + np.arange(NUM_VALIDATION)
+        ),
+    )
+
+    def run() -> float:
+        stamps = store.start()
+        with tempfile.TemporaryDirectory() as folder:
+            with torch_seeded(settings.seed, "initialisation"):
+                model = FaceModel(settings.model, architecture=settings.architecture)
+            fabric = make_fabric("cpu", settings.training.precision)
+            fit(
+                model,
+                data,
+                settings=settings,
+                fabric=fabric,
+                run=RunDir(path=Path(folder)),
+                show_progress=False,
+            )
+        # After the last step comes validation, and with it the stamp that ends the step.
+        seconds = stamps[num_steps] - stamps[amount.warmup]
+        return seconds / (amount.steps * settings.training.batch_size)
+
+    return run
+
+
+def encoding(amount: Amount, images: NDArray[np.uint8]) -> list[Comparison]:
+    """Return the speed of encoding against a plain loop in single precision."""
+    settings = _settings(amount)
+    with torch_seeded(settings.seed, "initialisation"):
+        model = FaceModel(settings.model)
+        plain_model = FaceModel(settings.model)
+    fast = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    store = ImageStore(
+        directory=Path(),
+        images=images,
+        image_ids=pd.Index([str(row) for row in range(len(images))]),
+        failures=pd.DataFrame(),
+    )
+    fabric = make_fabric("cpu", "auto")
+    rows = np.arange(len(images))
+    dataset = LabelledImages(images, np.zeros(len(images)), to_unit)
+    sides: dict[str, Measure] = {
+        "encode": _encode(fast, store, rows, fabric.autocast),
+        "plain": timed(lambda: _plain_encode(plain_model, dataset), count=len(images)),
+        "encode, fp32": _encode(fast, store, rows, nullcontext),
+    }
+    seconds = take_turns(sides, amount.rounds)
+    return [
+        compare(seconds, task="encoding", ours="encode", other=name, unit="images/s")
+        for name in ("plain", "encode, fp32")
+    ]
+
+
+def _encode(
+    model: FaceModel, store: ImageStore, rows: NDArray[Any], autocast: Autocast
+) -> Measure:
+    return timed(
+        lambda: encode(model, store, rows, autocast=autocast, batch_size=ENCODE_BATCH),
+        count=len(rows),
+    )
+
+
+def _plain_encode(model: FaceModel, dataset: LabelledImages) -> NDArray[Any]:
+    """Return the posterior means of a data set, as anybody would get them."""
+    model.eval()
+    means = []
+    with torch.no_grad():
+        for images, _ in DataLoader(dataset, batch_size=ENCODE_BATCH):
+            mu, _ = model.encode(images)
+            means.append(mu)
+    return torch.cat(means).numpy()
