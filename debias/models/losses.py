@@ -6,6 +6,7 @@ the end: a ``(batch, 1)`` beside a ``(batch,)`` would silently broadcast to a ma
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
@@ -56,6 +57,18 @@ class LossSettings:
                 raise ConfigError("a weight cannot be negative", where=f"loss.{name}")
         if not 0 <= self.label_smoothing < 1:
             raise ConfigError("must be in [0, 1)", where="loss.label_smoothing")
+
+    def as_elbo(self, image_size: int) -> LossSettings:
+        """Return these settings with the KL weight that makes the loss an evidence bound.
+
+        That is a weight of 1 beside a reconstruction error summed over channels and pixels
+        (beta = 1), and as much less beside their mean.
+
+        Args:
+            image_size: height and width of the images in pixels.
+        """
+        num_values = 3 * image_size**2 if self.pixel_reduction == "mean" else 1
+        return dataclasses.replace(self, kl=self.reconstruction / num_values)
 
     def kl_scale(self, epochs_done: float) -> float:
         """Return the share of c3 in force after ``epochs_done`` epochs, in [0, 1]."""

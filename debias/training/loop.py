@@ -206,8 +206,8 @@ def _train_epoch(
             images,
             y,
             face_rows,
-            settings=settings.loss,
-            kl_scale=settings.loss.kl_scale(step / parts.num_batches),
+            settings=settings.objective,
+            kl_scale=settings.objective.kl_scale(step / parts.num_batches),
         )
         set_learning_rate(parts.optimizer, _rate(parts, step))
         parts.stepper.zero_grad(set_to_none=True)
@@ -258,7 +258,7 @@ def _finish_epoch(
             settings.training.validation_images,
             generator=numpy_generator(settings.seed, "validation"),
         ),
-        settings=settings.loss,
+        settings=settings.objective,
         autocast=parts.fabric.autocast,
     )
     loss, last = validated["val_loss"], settings.training.selection == "last"

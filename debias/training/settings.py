@@ -53,7 +53,8 @@ class RunSettings:
     """Everything that decides a model, given the images.
 
     Attributes:
-        architecture: which model.
+        architecture: which model: ``db-vae``; its ``classifier`` alone; or, of faces alone, an
+            ``autoencoder``, a ``vae``, or a ``beta-vae`` (whose beta is ``loss.kl``).
         seed: of initialisation, augmentation, sampling, splits and windows.
         target_fpr: the false-positive rate at which the operating point is set, on the
             validation non-faces.
@@ -79,6 +80,13 @@ class RunSettings:
                 where="resampling.latents",
                 hint=f"The model has latents 0 to {self.model.latent_size - 1}",
             )
+
+    @property
+    def objective(self) -> LossSettings:
+        """The loss in force: a VAE's KL weight follows from the evidence bound, not ``loss.kl``."""
+        if self.architecture == "vae":
+            return self.loss.as_elbo(self.model.image_size)
+        return self.loss
 
     @property
     def decoding(self) -> DecodeSettings:

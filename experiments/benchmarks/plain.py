@@ -179,7 +179,7 @@ class PlainLoop:
     def step(self, images: Tensor, y: Tensor) -> None:
         """Take one step on images in [0, 1], shape (batch, channel, height, width)."""
         self.optimizer.zero_grad()
-        loss = plain_loss(self.model, images, y, self.settings.loss, decode_all=self.decode_all)
+        loss = plain_loss(self.model, images, y, self.settings.objective, decode_all=self.decode_all)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.training.gradient_clip)
         self.optimizer.step()

@@ -101,8 +101,7 @@ def loader_workers() -> tuple[int, ...]:
 
 def _fastest(seconds: dict[str, list[float]], name: str) -> str:
     """Return the fastest form of a plain loop: without workers, or with some."""
-    forms = [each for each in seconds if each == name or each.startswith(f"{name}, ")]
-    forms = [each for each in forms if each == name or each.endswith("workers")]
+    forms = [name, *(f"{name}, {number} workers" for number in loader_workers() if number)]
     return min(forms, key=lambda each: float(np.median(seconds[each])))
 
 
@@ -110,9 +109,16 @@ def _same(image: torch.Tensor) -> torch.Tensor:
     return image
 
 
-def _settings(amount: Amount) -> RunSettings:
-    size = [f"model.image_size={amount.image_size}", "training.epochs=1"]
-    return load_settings(assignments=[*size, *amount.model])
+def _settings(amount: Amount, *, precision: str = "auto") -> RunSettings:
+    return load_settings(
+        assignments=[
+            f"model.image_size={amount.image_size}",
+            f"training.precision={precision}",
+            "training.epochs=1",
+            "training.min_epoch_steps=1",
+            *amount.model,
+        ]
+    )
 
 
 def _turns(
@@ -148,14 +154,7 @@ def _turns(
 
 def _fit(amount: Amount, images: NDArray[np.uint8], precision: str) -> Measure:
     """Return a turn of :func:`debias.training.loop.fit` itself: the seconds of its steps."""
-    settings = load_settings(
-        assignments=[
-            f"model.image_size={amount.image_size}",
-            "training.epochs=1",
-            f"training.precision={precision}",
-            *amount.model,
-        ]
-    )
+    settings = _settings(amount, precision=precision)
     num_steps, half = amount.warmup + amount.steps, settings.training.batch_size // 2
     store = StampedStore(
         directory=Path(),

@@ -14,6 +14,7 @@ from torch.distributions import kl_divergence as torch_kl
 from debias.errors import ConfigError
 from debias.models.losses import (
     LossSettings,
+    Reduction,
     classification_loss,
     kl_divergence,
     kl_per_latent,
@@ -80,6 +81,16 @@ def test_classification_loss_known_values() -> None:
 def test_kl_warmup_is_linear_then_one(epochs_done: float, scale: float) -> None:
     assert LossSettings(kl_warmup=3).kl_scale(epochs_done) == pytest.approx(scale)
     assert LossSettings().kl_scale(epochs_done) == 1
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_an_evidence_bound_weighs_kl_as_one_beside_a_sum(reduction: Reduction) -> None:
+    settings = LossSettings(reconstruction=2.0, kl=9.0, pixel_reduction=reduction)
+    bound = settings.as_elbo(4)
+    images, off = torch.zeros(1, 3, 4, 4), torch.full((1, 3, 4, 4), 0.5)
+    error = reconstruction_loss(off, images, pixel_loss="l2", reduction=reduction).item()
+    total = reconstruction_loss(off, images, pixel_loss="l2", reduction="sum").item()
+    assert bound.reconstruction * error / bound.kl == pytest.approx(total)
 
 
 @pytest.mark.parametrize("bad", [{"kl": -1.0}, {"label_smoothing": 1.0}, {"kl": float("nan")}])

@@ -92,6 +92,12 @@ def test_the_vae_side_learns_to_reconstruct(
     assert last["classification"] == 0
 
 
+def test_beta_is_the_beta_vaes_alone(settings_for: SettingsFor) -> None:
+    assert settings_for(architecture="beta-vae", loss__kl=3.0).objective.kl == 3
+    assert settings_for(architecture="db-vae", loss__kl=3.0).objective.kl == 3
+    assert settings_for(architecture="vae", loss__kl=3.0).objective.kl == 1 / (3 * 32 * 32)
+
+
 @pytest.mark.parametrize("rule", ["uniform", "max", "product"])
 def test_the_same_settings_give_the_same_model(
     rule: str, data: TrainingData, settings_for: SettingsFor, tmp_path: Path
