@@ -76,7 +76,7 @@ class ResamplingSettings:
     num_bins: int = 10
     target_ess: float = 0.5
     cap: float = 20.0
-    activity_threshold: float = 0.01
+    activity_threshold: float = 0.1
     latents: tuple[int, ...] = ()
     refresh: int = 1
     warmup: int = 1

@@ -12,7 +12,7 @@ import torch
 from measuring import Amount, Comparison, compare, take_turns, timed
 from numpy.typing import NDArray
 from PIL import Image
-from torchvision.io import decode_jpeg, read_file
+from torchvision import io
 from torchvision.transforms.v2 import functional
 
 from debias.data.decode import DecodeSettings
@@ -68,12 +68,14 @@ def gathering(amount: Amount, folder: Path) -> list[Comparison]:
     sides = {
         "store": timed(lambda: store.gather(batch()), count=count, repeat=20),
         "Pillow": timed(lambda: _with_pillow(paths, batch(), size), count=count),
-        "torchvision": timed(lambda: _with_torchvision(paths, batch(), size), count=count),
     }
-    seconds = take_turns(sides, amount.rounds)
+    if hasattr(io, "decode_jpeg"):  # newer releases of torchvision announce its end
+        sides["torchvision"] = timed(lambda: _with_torchvision(paths, batch(), size), count=count)
+    seconds = take_turns(sides, amount.rounds, warm=True)
     return [
         compare(seconds, task="pixels", ours="store", other=name, unit="images/s", aim=aim)
         for name, aim in (("Pillow", 50.0), ("torchvision", None))
+        if name in sides
     ]
 
 
@@ -87,7 +89,7 @@ def _with_pillow(paths: Sequence[Path], rows: NDArray[np.int64], size: int) -> N
 
 
 def _with_torchvision(paths: Sequence[Path], rows: NDArray[np.int64], size: int) -> torch.Tensor:
-    images = [decode_jpeg(read_file(str(paths[row]))) for row in rows]
+    images = [io.decode_jpeg(io.read_file(str(paths[row]))) for row in rows]
     return torch.stack([functional.resize(image, [size, size], antialias=True) for image in images])
 
 
@@ -117,7 +119,7 @@ def _weights(latents: NDArray[np.float32], rounds: int) -> list[Comparison]:
         "NumPy, max": timed(lambda: plain_weights(latents), repeat=repeat),
         "sampling_weights, product": timed(ours("product"), repeat=repeat),
     }
-    seconds = take_turns(sides, rounds)
+    seconds = take_turns(sides, rounds, warm=True)
     task = f"weights, {len(latents):,} x {latents.shape[1]}"
     return [
         compare(seconds, task=task, ours=name, other="NumPy, max", unit="ms")
@@ -157,22 +159,18 @@ def _draws(probabilities: NDArray[np.float64], rounds: int) -> list[Comparison]:
             lambda: draw_epoch(probabilities, num_images, generator=ours), repeat=repeat
         ),
         "draw_epoch, multinomial": timed(
-            lambda: draw_epoch(
-                probabilities, num_images, generator=ours, method="multinomial"
-            ),
+            lambda: draw_epoch(probabilities, num_images, generator=ours, method="multinomial"),
             repeat=repeat,
         ),
         "NumPy choice": timed(
             lambda: numpy.choice(num_images, num_images, p=probabilities), repeat=repeat
         ),
         "torch.multinomial": timed(
-            lambda: torch.multinomial(
-                as_tensor, num_images, replacement=True, generator=seeded
-            ),
+            lambda: torch.multinomial(as_tensor, num_images, replacement=True, generator=seeded),
             repeat=repeat,
         ),
     }
-    seconds = take_turns(sides, rounds)
+    seconds = take_turns(sides, rounds, warm=True)
     pairs = [
         ("draw_epoch", "NumPy choice"),
         ("draw_epoch", "torch.multinomial"),
@@ -195,8 +193,6 @@ def starting(amount: Amount) -> list[Comparison]:
         "debias --help": timed(run("-m", "debias", "--help")),
         "import torch": timed(run("-c", "import torch")),
     }
-    for measure in sides.values():
-        measure()  # files come from the disk the first time
     seconds = take_turns(sides, amount.rounds)
     return [
         compare(seconds, task="start-up", ours="debias --help", other="import torch", unit="ms")

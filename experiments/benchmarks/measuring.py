@@ -91,13 +91,18 @@ class Comparison:
         }
 
 
-def take_turns(sides: Mapping[str, Measure], rounds: int) -> dict[str, list[float]]:
+def take_turns(
+    sides: Mapping[str, Measure], rounds: int, *, warm: bool = False
+) -> dict[str, list[float]]:
     """Return the seconds that each side measured, one figure a round: A B C A B C ...
 
     Args:
         sides: each does its work once and returns the seconds it took, for one image or one call.
         rounds: turns of each.
+        warm: whether each takes one turn more at the start, which does not count.
     """
+    for measure in sides.values() if warm else ():
+        measure()
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, measure in sides.items():
@@ -204,7 +209,7 @@ def _processor() -> dict[str, str]:
 def table_text(comparisons: Sequence[Comparison]) -> str:
     """Return the comparisons as a Markdown table."""
     head = ("task", "ours", "other", "ours", "other", "unit", "times as fast (range)", "aim")
-    rows = [head, ("---", "---", "---", "--:", "--:", "---", "--:", "--:")]
+    rows: list[tuple[str, ...]] = [head, ("---", "---", "---", "--:", "--:", "---", "--:", "--:")]
     for each in comparisons:
         low, high = min(each.ratios), max(each.ratios)
         aim = "" if each.aim is None else f"{each.aim:g} {'met' if _met(each) else 'missed'}"

@@ -8,7 +8,7 @@ torchvision, single precision, contiguous tensors.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import torch
@@ -55,7 +55,9 @@ class LabelledImages(Dataset[tuple[Tensor, float]]):
         return self.transform(image), float(self.labels[index])
 
 
-def batches(dataset: LabelledImages, *, batch_size: int, num_workers: int) -> Iterator[Batch]:
+def batches(
+    dataset: LabelledImages, *, batch_size: int, num_workers: int
+) -> Generator[Batch, None, None]:
     """Yield shuffled batches without end; a new iterator starts new workers."""
     loader = DataLoader(
         dataset, batch_size=batch_size, shuffle=True, num_workers=num_workers, drop_last=True
@@ -67,23 +69,26 @@ def batches(dataset: LabelledImages, *, batch_size: int, num_workers: int) -> It
 
 def to_unit(image: Tensor) -> Tensor:
     """Return 8-bit pixels as floats in [0, 1]."""
-    return functional.to_dtype(image, torch.float32, scale=True)
+    pixels: Tensor = functional.to_dtype(image, torch.float32, scale=True)
+    return pixels
 
 
 def transforms(settings: AugmentSettings) -> Transform:
     """Return the library's augmentation with torchvision's transforms, as near as they come.
 
-    Every change that falls on an image there falls on it here, in the same order, with the same
-    strength and probability, but for three that torchvision lacks: the aspect ratio is left as it
-    is, what lies outside the image is always black, and the brightness is a gain. Each leaves less
-    work to do than the library does. The Gaussian is cut off at a tenth of the image side.
+    Every change falls on an image as often, as strongly and in nearly the same order, but for
+    three that torchvision lacks: the aspect ratio stays as it is, what lies outside the image is
+    always black, and brightness is a gain. The Gaussian is cut off at a tenth of the image side.
+    All of that spares work, none adds any. Floats from the start are the fastest here: 8-bit
+    numbers take a tenth longer, Pillow's images a third.
     """
     contrast, saturation = (
         (math.exp(-strength), math.exp(strength))
         for strength in (settings.contrast, settings.saturation)
     )
-    return v2.Compose(
+    compose: Transform = v2.Compose(
         [
+            v2.ToDtype(torch.float32, scale=True),
             v2.RandomHorizontalFlip(0.5 if settings.flip else 0.0),
             v2.RandomAffine(
                 settings.rotation,
@@ -95,13 +100,13 @@ def transforms(settings: AugmentSettings) -> Transform:
             v2.RandomApply([_LoseResolution(settings.rescale)], settings.rescale_probability),
             v2.ColorJitter(settings.brightness, contrast=contrast, saturation=saturation),
             v2.RandomGrayscale(settings.grey_probability),
-            v2.ToDtype(torch.float32, scale=True),
             _Gain(settings.channel_gain),
             v2.RandomApply([_Gamma(settings.gamma)], settings.gamma_probability),
             v2.RandomApply([_Noise(settings.noise)], settings.noise_probability),
             v2.RandomApply([_Compress(settings.jpeg)], settings.jpeg_probability),
         ]
     )
+    return compose
 
 
 def _uniform(low: float, high: float) -> float:
@@ -117,7 +122,8 @@ class _LoseResolution(nn.Module):
         size = list(image.shape[-2:])
         factor = math.exp(_uniform(0.0, math.log1p(self.strength)))
         small = functional.resize(image, [round(side / factor) for side in size], antialias=True)
-        return functional.resize(small, size)
+        large: Tensor = functional.resize(small, size)
+        return large
 
 
 class _Gain(nn.Module):
@@ -136,7 +142,9 @@ class _Gamma(nn.Module):
         self.strength = strength
 
     def forward(self, image: Tensor) -> Tensor:
-        return functional.adjust_gamma(image, math.exp(_uniform(-self.strength, self.strength)))
+        exponent = math.exp(_uniform(-self.strength, self.strength))
+        changed: Tensor = functional.adjust_gamma(image, exponent)
+        return changed
 
 
 class _Noise(nn.Module):
@@ -152,8 +160,7 @@ class _Noise(nn.Module):
 class _Compress(nn.Module):
     def __init__(self, strength: float) -> None:
         super().__init__()
-        self.quality = (max(1, round(100 * (1 - strength))), 100)
-        self.jpeg = v2.JPEG(self.quality)
+        self.jpeg = v2.JPEG((max(1, round(100 * (1 - strength))), 100))
 
     def forward(self, image: Tensor) -> Tensor:
         return to_unit(self.jpeg(functional.to_dtype(image, torch.uint8, scale=True)))
@@ -179,8 +186,10 @@ class PlainLoop:
     def step(self, images: Tensor, y: Tensor) -> None:
         """Take one step on images in [0, 1], shape (batch, channel, height, width)."""
         self.optimizer.zero_grad()
-        loss = plain_loss(self.model, images, y, self.settings.objective, decode_all=self.decode_all)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = plain_loss(
+            self.model, images, y, self.settings.objective, decode_all=self.decode_all
+        )
+        loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.training.gradient_clip)
         self.optimizer.step()
         self.average.update_parameters(self.model)

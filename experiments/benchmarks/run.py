@@ -20,12 +20,13 @@ from data_speed import drawn_images, gathering, starting, weighting
 from measuring import Amount, Comparison, hold_to_cores, machine, table_text
 from training_speed import encoding, training
 
+from debias.data.pool import num_cores
 from debias.rundir import write_json
 
 FULL = Amount(
     rounds=5,
-    steps=12,
-    warmup=3,
+    steps=10,
+    warmup=2,
     num_images=4096,
     num_files=2048,
     num_gathered=512,
@@ -66,6 +67,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1, help="cores used by either side")
     parser.add_argument("--output", type=Path, help="a JSON file to write")
     chosen = parser.parse_args()
+    if not 1 <= chosen.threads <= num_cores():
+        parser.error(f"--threads {chosen.threads}: this process may use 1 to {num_cores()} cores")
     amount = TINY if chosen.tiny else QUICK if chosen.quick else FULL
     started = time.perf_counter()
     is_held = hold_to_cores(chosen.threads)

@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pandas as pd
 import torch
 from measuring import Amount, Comparison, Measure, compare, take_turns, timed
 from numpy.typing import NDArray
-from plain import LabelledImages, PlainLoop, Transform, batches, to_unit, transforms
+from plain import LabelledImages, PlainLoop, batches, to_unit, transforms
 from torch.utils.data import DataLoader
 
 from debias.data.store import ImageStore
@@ -33,21 +34,27 @@ ENCODE_BATCH = 512
 OURS = "fit"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class StampedStore(ImageStore):
     """A store that notes when each batch is asked for, which is when a step starts."""
 
-    def start(self) -> list[float]:
-        """Begin a new list of times and return it."""
-        stamps: list[float] = []
-        object.__setattr__(self, "stamps", stamps)
-        return stamps
+    stamps: list[float] = field(default_factory=list)
 
     def gather(
         self, rows: NDArray[np.integer], out: NDArray[np.uint8] | None = None
     ) -> NDArray[np.uint8]:
         """Return copies of images, and note the time."""
-        self.stamps.append(time.perf_counter())  # type: ignore[attr-defined]
-        return super().gather(rows, out)
+        self.stamps.append(time.perf_counter())
+        return ImageStore.gather(self, rows, out)
+
+
+def _in_memory(images: NDArray[np.uint8]) -> StampedStore:
+    return StampedStore(
+        directory=Path(),
+        images=images,
+        image_ids=pd.Index([str(row) for row in range(len(images))]),
+        failures=pd.DataFrame(),
+    )
 
 
 def training(amount: Amount, images: NDArray[np.uint8]) -> list[Comparison]:
@@ -94,7 +101,7 @@ def training(amount: Amount, images: NDArray[np.uint8]) -> list[Comparison]:
 
 
 def loader_workers() -> tuple[int, ...]:
-    """Return the numbers of loader workers to try; on one core there is nobody to share with."""
+    """Return the numbers of loader workers to try; one core has nothing to give to a worker."""
     num_threads = torch.get_num_threads()
     return (0,) if num_threads == 1 else (0, num_threads)
 
@@ -116,6 +123,7 @@ def _settings(amount: Amount, *, precision: str = "auto") -> RunSettings:
             f"training.precision={precision}",
             "training.epochs=1",
             "training.min_epoch_steps=1",
+            "resampling.warmup=1",  # else the first batches gathered would be those encoded
             *amount.model,
         ]
     )
@@ -156,12 +164,7 @@ def _fit(amount: Amount, images: NDArray[np.uint8], precision: str) -> Measure:
     """Return a turn of :func:`debias.training.loop.fit` itself: the seconds of its steps."""
     settings = _settings(amount, precision=precision)
     num_steps, half = amount.warmup + amount.steps, settings.training.batch_size // 2
-    store = StampedStore(
-        directory=Path(),
-        images=images,
-        image_ids=pd.Index([str(row) for row in range(len(images))]),
-        failures=pd.DataFrame(columns=["image_id", "path", "reason"]),
-    )
+    store = _in_memory(images)
     middle = len(images) // 2
     # As many faces an epoch as make the steps that are wanted; they may be the same images.
     data = TrainingData(
@@ -175,7 +178,7 @@ def _fit(amount: Amount, images: NDArray[np.uint8], precision: str) -> Measure:
     )
 
     def run() -> float:
-        stamps = store.start()
+        store.stamps.clear()
         with tempfile.TemporaryDirectory() as folder:
             with torch_seeded(settings.seed, "initialisation"):
                 model = FaceModel(settings.model, architecture=settings.architecture)
@@ -189,7 +192,7 @@ def _fit(amount: Amount, images: NDArray[np.uint8], precision: str) -> Measure:
                 show_progress=False,
             )
         # After the last step comes validation, and with it the stamp that ends the step.
-        seconds = stamps[num_steps] - stamps[amount.warmup]
+        seconds = store.stamps[num_steps] - store.stamps[amount.warmup]
         return seconds / (amount.steps * settings.training.batch_size)
 
     return run
@@ -201,13 +204,8 @@ def encoding(amount: Amount, images: NDArray[np.uint8]) -> list[Comparison]:
     with torch_seeded(settings.seed, "initialisation"):
         model = FaceModel(settings.model)
         plain_model = FaceModel(settings.model)
-    fast = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    store = ImageStore(
-        directory=Path(),
-        images=images,
-        image_ids=pd.Index([str(row) for row in range(len(images))]),
-        failures=pd.DataFrame(),
-    )
+    fast = model.to(memory_format=torch.channels_last)
+    store = _in_memory(images)
     fabric = make_fabric("cpu", "auto")
     rows = np.arange(len(images))
     dataset = LabelledImages(images, np.zeros(len(images)), to_unit)
@@ -216,16 +214,14 @@ def encoding(amount: Amount, images: NDArray[np.uint8]) -> list[Comparison]:
         "plain": timed(lambda: _plain_encode(plain_model, dataset), count=len(images)),
         "encode, fp32": _encode(fast, store, rows, nullcontext),
     }
-    seconds = take_turns(sides, amount.rounds)
+    seconds = take_turns(sides, amount.rounds, warm=True)
     return [
         compare(seconds, task="encoding", ours="encode", other=name, unit="images/s")
         for name in ("plain", "encode, fp32")
     ]
 
 
-def _encode(
-    model: FaceModel, store: ImageStore, rows: NDArray[Any], autocast: Autocast
-) -> Measure:
+def _encode(model: FaceModel, store: ImageStore, rows: NDArray[Any], autocast: Autocast) -> Measure:
     return timed(
         lambda: encode(model, store, rows, autocast=autocast, batch_size=ENCODE_BATCH),
         count=len(rows),

@@ -24,13 +24,12 @@ from typing import Any
 
 import pandas as pd
 
+from debias.errors import TooFewNegativesError
 from debias.metrics.operating_point import recall_at_fpr
 from debias.rundir import RunDir, read_json, write_json
 
 HERE = Path(__file__).parent
-WINDOWS = 12
 TARGETS = (0.01, 0.001)
-GROUPS = (("white", "male"), ("white", "female"), ("black", "male"), ("black", "female"))
 METHODS: dict[str, list[str]] = {
     "plain": ["--architecture", "classifier"],
     "vae": ["--resampling", "uniform"],
@@ -50,6 +49,7 @@ def main() -> None:
     parser.add_argument("--methods", default=",".join(METHODS), metavar="NAME,...")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--parallel", type=int, default=2, help="processes of one thread each")
+    parser.add_argument("--windows", type=int, default=12, help="of each non-face picture")
     parser.add_argument("--results", type=Path, default=HERE / "results")
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE")
     chosen = parser.parse_args()
@@ -59,12 +59,10 @@ def main() -> None:
         work = Path(folder)
 
         def train(run: tuple[str, int]) -> None:
+            extra = [word for text in chosen.set for word in ("--set", text)]
+            extra += ["--windows", str(chosen.windows)]
             train_and_measure(
-                *run,
-                data=chosen.data,
-                work=work,
-                results=chosen.results,
-                extra=[word for text in chosen.set for word in ("--set", text)],
+                *run, data=chosen.data, work=work, results=chosen.results, extra=extra
             )
 
         list(pool.map(train, missing))
@@ -81,12 +79,20 @@ def train_and_measure(
     run = RunDir(path=work / f"{method}-{seed}")
     command = [
         *(sys.executable, "-m", "debias", "train", str(data / "images.csv")),
-        *("--where", "pool!=controlled", "--windows", str(WINDOWS), "--seed", str(seed)),
+        *("--where", "pool!=controlled", "--seed", str(seed)),
         *("--no-baseline", "--quiet", "--output", str(run.path), "--device", "cpu"),
         *METHODS[method],
         *extra,
     ]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "DEBIAS_CACHE": str(work / "cache")}
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "DEBIAS_CACHE": str(work / "cache"),
+        # glibc would give large tensors back to the system and fault them in again each step.
+        "MALLOC_MMAP_MAX_": "0",
+        "MALLOC_TRIM_THRESHOLD_": str(2**34),
+        "MALLOC_TOP_PAD_": str(2**28),
+    }
     started = time.perf_counter()
     subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
     seconds = time.perf_counter() - started
@@ -104,22 +110,24 @@ def measure(run: RunDir, images: pd.DataFrame) -> dict[str, Any]:
     test = predictions[predictions["split"] == "test"]
     people = images.set_index("image_id")[["race", "gender"]]
     people = people.reindex(test["image_id"]).reset_index(drop=True)
-    recall: dict[str, dict[str, float]] = {}
-    counts: dict[str, int] = {}
+    recall: dict[str, dict[str, float] | None] = {}
     for target in TARGETS:
-        found = recall_at_fpr(
-            y_true=test["y_true"].to_numpy(),
-            y_score=test["y_score"].to_numpy(),
-            target_fpr=target,
-            sensitive_features=people,
-        )
-        recall[f"{target:g}"] = {" ".join(map(str, g)): r.value for g, r in found.by_group.items()}
-        counts = {" ".join(map(str, g)): r.num_trials for g, r in found.by_group.items()}
+        try:
+            found = recall_at_fpr(
+                y_true=test["y_true"].to_numpy(),
+                y_score=test["y_score"].to_numpy(),
+                target_fpr=target,
+                sensitive_features=people,
+            )
+        except TooFewNegativesError:
+            recall[f"{target:g}"] = None
+        else:
+            recall[f"{target:g}"] = {" ".join(g): r.value for g, r in found.by_group.items()}
     negatives = test["y_true"] == 0
     made = read_json(run.run_file)
     return {
         "recall": recall,
-        "num_faces": counts,
+        "num_faces": _num_faces(test, people),
         "num_negatives": int(negatives.sum()),
         "validation_threshold": {
             "target_fpr": read_json(run.operating_point)["target_fpr"],
@@ -133,10 +141,19 @@ def measure(run: RunDir, images: pd.DataFrame) -> dict[str, Any]:
     }
 
 
+def _num_faces(test: pd.DataFrame, people: pd.DataFrame) -> dict[str, int]:
+    faces = people[(test["y_true"] == 1).to_numpy()]
+    return {str(group): int(n) for group, n in _names(faces).value_counts().items()}
+
+
+def _names(people: pd.DataFrame) -> pd.Series[str]:
+    return people["race"] + " " + people["gender"]
+
+
 def _recall_by_group(test: pd.DataFrame, people: pd.DataFrame) -> dict[str, float]:
     faces = (test["y_true"] == 1).to_numpy()
-    named = people[faces].assign(found=test.loc[faces, "y_pred"].to_numpy())
-    means = named.groupby(named["race"] + " " + named["gender"])["found"].mean()
+    found = pd.Series(test.loc[faces, "y_pred"].to_numpy(), index=people[faces].index)
+    means = found.groupby(_names(people[faces])).mean()
     return {str(group): float(value) for group, value in means.items()}
 
 
@@ -152,7 +169,11 @@ def _dark_share(run: RunDir, images: pd.DataFrame) -> dict[str, float] | None:
 
 def _last_epoch(run: RunDir) -> dict[str, float]:
     last = pd.read_csv(run.history).iloc[-1].dropna()
-    return {str(name): float(value) for name, value in last.items()}
+    figures = {str(name): float(value) for name, value in last.items()}
+    if "effective_sample_size" in figures:
+        num_faces = read_json(run.run_file)["data"]["num_images"]["train/faces"]
+        figures["effective_share"] = figures["effective_sample_size"] / num_faces
+    return figures
 
 
 if __name__ == "__main__":

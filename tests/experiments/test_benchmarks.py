@@ -1,0 +1,118 @@
+"""The benchmarks run, measure what they say, and compare with a loop that does the same work."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from debias.models.db_vae import FaceModel, training_loss
+from debias.training.settings import load_settings
+
+FOLDER = Path(__file__).parents[2] / "experiments" / "benchmarks"
+TASKS = {"training", "encoding", "pixels", "weights, 50 x 64", "draws, 50", "start-up"}
+
+
+@pytest.fixture(autouse=True)
+def _as_a_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
+    """What the tiniest run prints and writes."""
+    file = tmp_path_factory.mktemp("benchmarks") / "speed.json"
+    command = [sys.executable, str(FOLDER / "run.py"), "--quick", "--tiny", "--output", str(file)]
+    paths = os.pathsep.join(filter(None, [str(FOLDER.parents[1]), os.environ.get("PYTHONPATH")]))
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": paths},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout, json.loads(file.read_text())
+
+
+@pytest.mark.slow
+def test_every_task_is_measured_in_pairs(outcome: tuple[str, dict[str, Any]]) -> None:
+    printed, kept = outcome
+    assert {line["task"] for line in kept["comparisons"]} == TASKS
+    for line in kept["comparisons"]:
+        assert len(line["figures_ours"]) == len(line["figures_other"]) == len(line["ratios"]) == 2
+        assert min(line["figures_ours"] + line["figures_other"]) > 0
+        quotients = [
+            a / b for a, b in zip(line["figures_ours"], line["figures_other"], strict=True)
+        ]
+        if line["unit"] == "ms":
+            quotients = [1 / quotient for quotient in quotients]
+        assert line["ratios"] == pytest.approx(quotients)
+        assert line["other"] in printed
+
+
+@pytest.mark.slow
+def test_the_three_aims_are_judged(outcome: tuple[str, dict[str, Any]]) -> None:
+    aims = [(line["task"], line["aim"]) for line in outcome[1]["comparisons"] if line["aim"]]
+    assert sorted(aims) == [("pixels", 50.0), ("training", 1.4), ("training", 2.0)]
+    for line in outcome[1]["comparisons"]:
+        assert line["met"] == (None if line["aim"] is None else line["ratio"] >= line["aim"])
+
+
+@pytest.mark.slow
+def test_the_machine_is_described_but_not_named(outcome: tuple[str, dict[str, Any]]) -> None:
+    printed, kept = outcome
+    machine = kept["machine"]
+    assert machine["processor"]
+    assert machine["num_threads"] == 1
+    assert {"python", "numpy", "torch", "torchvision"} <= machine["versions"].keys()
+    text = json.dumps(kept) + printed
+    assert os.uname().nodename not in text
+    assert str(Path.home()) not in text
+    assert str(FOLDER.parents[1]) not in text
+
+
+@pytest.mark.parametrize("decode_all", [True, False])
+def test_the_plain_loop_has_the_same_loss(decode_all: bool) -> None:
+    from plain import plain_loss
+
+    settings = load_settings(assignments=["model.channels=[4, 8]", "model.blocks=[0]"])
+    torch.manual_seed(0)
+    model = FaceModel(settings.model).eval()  # batch statistics would see other images
+    assert model.latent_head is not None
+    assert model.latent_head.log_var is not None
+    torch.nn.init.constant_(model.latent_head.log_var.bias, -60.0)  # the sample is the mean
+    images = torch.rand(6, 3, 64, 64)
+    faces = torch.tensor([0, 2, 3])
+    y = torch.zeros(6).index_fill(0, faces, 1.0)
+    output = model(images, faces, torch.Generator().manual_seed(0))
+    expected = training_loss(output, images, y, faces, settings=settings.objective)
+    loss = plain_loss(model, images, y, settings.objective, decode_all=decode_all)
+    torch.testing.assert_close(loss, expected.total)
+
+
+def test_turns_are_taken_in_order_and_ratios_are_paired() -> None:
+    from measuring import compare, table_text, take_turns
+
+    order: list[str] = []
+    figures = {"fast": iter([9.0, 1.0, 2.0, 1.0]), "slow": iter([9.0, 3.0, 4.0, 5.0])}
+
+    def turn(name: str) -> float:
+        order.append(name)
+        return next(figures[name])
+
+    sides = {name: lambda name=name: turn(name) for name in figures}
+    seconds = take_turns(sides, 3, warm=True)
+    assert order == ["fast", "slow"] * 4
+    line = compare(seconds, task="t", ours="fast", other="slow", unit="images/s", aim=4.0)
+    assert line.ratios == (3.0, 2.0, 5.0)
+    assert line.ratio == 3.0
+    assert line.figures_ours == (1.0, 0.5, 1.0)
+    assert "3.00 (2.00 to 5.00)" in table_text([line])
+    assert "4 missed" in table_text([line])
