@@ -237,9 +237,10 @@ def test_states_that_do_not_fit_are_refused() -> None:
 def test_update_tells_inactive_dimensions_from_either_source() -> None:
     mu = planted_latents()
     log_var = torch.zeros_like(mu)
-    mu[:, 1] *= 0.1  # the noise says almost nothing: a divergence of 0.002 nats
+    mu[:, 0] *= 4  # a divergence of 0.24 nats
+    mu[:, 1] *= 0.1  # the noise says almost nothing: 0.002 nats
     by_log_var = AdaptiveSampler(1000).update(mu, log_var=log_var)
-    by_divergence = AdaptiveSampler(1000).update(mu, kl_per_latent=np.array([0.015, 0.0017]))
+    by_divergence = AdaptiveSampler(1000).update(mu, kl_per_latent=np.array([0.24, 0.0017]))
     assert by_log_var == by_divergence
     assert by_log_var.active == (0,)
     sampler = AdaptiveSampler(1000)

@@ -166,7 +166,7 @@ def test_scale_and_shift_of_a_latent_change_nothing(
 @pytest.mark.parametrize("rule", RULES)
 def test_the_order_of_images_and_dimensions_does_not_matter(rule: WeightRule) -> None:
     latents = gaussian(300, 10)
-    kl = np.linspace(0, 0.05, 10)
+    kl = np.linspace(0, 0.5, 10)
     weights = weigh(latents, kl, rule=rule)
     generator = np.random.default_rng(1)
     images, dimensions = generator.permutation(300), generator.permutation(10)
@@ -180,7 +180,7 @@ def test_the_order_of_images_and_dimensions_does_not_matter(rule: WeightRule) ->
 @pytest.mark.parametrize("rule", ["max", "product"])
 def test_inactive_dimensions_are_left_out(rule: WeightRule) -> None:
     latents = gaussian(500, 6)
-    kl = np.array([0.5, 0.0, 0.3, 0.009, 0.01, 0.0])
+    kl = np.array([0.5, 0.0, 0.3, 0.09, 0.1, 0.0])
     weights = weigh(latents, kl, rule=rule)
     assert weights.health.active == weights.health.balanced == (0, 2, 4)
     assert weights.health.num_active == 3
