@@ -8,11 +8,12 @@ of the wrong type says what was expected.
 from __future__ import annotations
 
 import dataclasses
+import math
 import tomllib
 import types
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from debias.errors import ConfigError, nearest
 
@@ -28,8 +29,8 @@ def read_toml(path: Path) -> Table:
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError("no such settings file", where=path) from None
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", where=path) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"not a TOML file: {error}", where=path) from None
 
@@ -111,6 +112,23 @@ def _is_missing(field: dataclasses.Field[Any], chosen: Table) -> bool:
     return field.name not in chosen and default == (dataclasses.MISSING, dataclasses.MISSING)
 
 
+def check_keys(cls: type[Any], values: Mapping[str, Any], *, where: str) -> None:
+    """See that a table's keys and types fit a settings class, whatever the values mean together.
+
+    Raises:
+        ConfigError: an unknown key, or a value of the wrong type.
+    """
+    hints = get_type_hints(cls)
+    for key, value in values.items():
+        if key not in hints:
+            raise ConfigError(f"unknown key {key!r}", where=where, hint=nearest(key, hints))
+        inner = hints[key]
+        if dataclasses.is_dataclass(inner) and isinstance(value, Mapping):
+            check_keys(cast(type[Any], inner), value, where=f"{where}.{key}")
+        else:
+            _convert(inner, value, where=f"{where}.{key}")
+
+
 def to_table(settings: Any) -> Table:
     """Return the nested table of a settings object; :func:`build` gives the object back."""
     plain = dataclasses.asdict(settings)
@@ -151,6 +169,8 @@ def _convert(hint: Any, value: Any, *, where: str) -> Any:
 def _scalar(hint: Any, value: Any, *, where: str) -> Any:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"a finite number is expected, not {value}", where=where)
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         expected = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
         raise ConfigError(f"{expected[hint]} is expected, not {value!r}", where=where)

@@ -9,7 +9,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,8 +69,8 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError("no such file", where=path) from None
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", where=path) from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"not a JSON file: {error}", where=path) from None
 
@@ -137,18 +137,40 @@ class RunDir:
         return RunDir(path=self.path / "baseline")
 
 
-def check_output(path: Path, *, overwrite: bool = False, resume: bool = False) -> None:
+def check_output(
+    path: Path,
+    *,
+    overwrite: bool = False,
+    resume: bool = False,
+    inputs: Iterable[Path | None] = (),
+) -> None:
     """See that a job may write to ``path``, before any work is done and anything is changed.
 
     An existing, non-empty directory is refused, unless ``resume`` continues it or ``overwrite``
-    replaces it. Only a directory that a debias job made may be replaced.
+    replaces it. Only a directory that a debias job made may be replaced, and none that holds, or
+    lies in, what the job reads.
+
+    Args:
+        path: where the job is to write.
+        overwrite: an existing directory may be replaced.
+        resume: an existing run is continued.
+        inputs: files and folders that the job reads.
 
     Raises:
-        OutputError: the directory exists, or is not one of ours.
+        OutputError: the directory exists, is not one of ours, or overlaps with an input.
         UsageError: both ``overwrite`` and ``resume`` are given.
     """
     if overwrite and resume:
         raise UsageError("--overwrite and --resume exclude each other", where=path)
+    whole = path.resolve()
+    for given in inputs:
+        source = None if given is None else given.resolve()
+        if source is not None and (source.is_relative_to(whole) or _is_run_inside(whole, source)):
+            raise OutputError(
+                f"would overwrite what is read from {given}",
+                where=path,
+                hint="Choose another --output",
+            )
     ours = (path / RUN_FILE).is_file()
     if resume:
         if not ours:
@@ -172,6 +194,11 @@ def check_output(path: Path, *, overwrite: bool = False, resume: bool = False) -
         )
 
 
+def _is_run_inside(path: Path, source: Path) -> bool:
+    """Return whether ``path`` lies in a run that is read from."""
+    return path.is_relative_to(source) and (source / RUN_FILE).is_file()
+
+
 def create_run(path: Path, *, overwrite: bool = False, resume: bool = False) -> RunDir:
     """Return a run directory to write to, made if need be; see :func:`check_output`.
 
@@ -189,19 +216,27 @@ def create_run(path: Path, *, overwrite: bool = False, resume: bool = False) -> 
     return RunDir(path=path)
 
 
-def open_run(path: Path) -> RunDir:
-    """Return an existing run directory to read from.
+def open_run(path: Path, *, job: str) -> tuple[RunDir, dict[str, Any]]:
+    """Return an existing run directory to read from, and what made it.
+
+    Args:
+        path: the directory.
+        job: the job that must have made it.
 
     Raises:
-        DataError: ``path`` is no run directory.
+        DataError: ``path`` is no run directory, or another job made it.
     """
     if not (path / RUN_FILE).is_file():
         raise DataError(
             f"not a run directory (no {RUN_FILE})",
             where=path,
-            hint="Give the directory that `debias train --output` wrote",
+            hint=f"Give the directory that `debias {job} --output` wrote",
         )
-    return RunDir(path=path)
+    run = RunDir(path=path)
+    facts = read_json(run.run_file)
+    if not isinstance(facts, dict) or facts.get("job") != job:
+        raise DataError(f"not made by `debias {job}`", where=path)
+    return run, facts
 
 
 def predictions_file(path: Path) -> Path:

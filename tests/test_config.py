@@ -111,7 +111,7 @@ def test_later_tables_win_key_by_key() -> None:
 
 
 def test_broken_and_missing_files(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no such settings file"):
+    with pytest.raises(ConfigError, match="cannot be read: No such file"):
         read_toml(tmp_path / "none.toml")
     broken = tmp_path / "broken.toml"
     broken.write_text("seed = \n")

@@ -50,7 +50,10 @@ def test_contradictory_and_empty_requests(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="no run to resume"):
         create_run(tmp_path / "none", resume=True)
     with pytest.raises(DataError, match="not a run directory"):
-        open_run(tmp_path)
+        open_run(tmp_path, job="train")
+    write_json(tmp_path / "run.json", {"job": "report"})
+    with pytest.raises(DataError, match="not made by `debias train`"):
+        open_run(tmp_path, job="train")
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:

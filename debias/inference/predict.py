@@ -38,7 +38,7 @@ def predict_logits(
         done = 0
         for images in batches(store, rows, batch_size=batch_size, device=device):
             logit = model.classify(images)
-            logits[done : done + len(logit)] = logit.double().cpu().numpy()
+            logits[done : done + len(logit)] = logit.float().cpu().numpy()
             done += len(logit)
     return logits
 

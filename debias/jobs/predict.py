@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from debias.data.source import ImageSource
 from debias.data.store import build_store, default_cache
 from debias.data.tables import write_table
 from debias.data.windows import expand_windows
-from debias.errors import DataError
+from debias.errors import DataError, UsageError
 from debias.inference.scoring import decide, read_operating_point, score_images
 from debias.models.checkpoint import load_model
 from debias.models.db_vae import CLASSIFYING
@@ -22,7 +23,6 @@ from debias.rundir import (
     create_run,
     open_run,
     provenance,
-    read_json,
     write_json,
 )
 from debias.training.device import make_fabric
@@ -67,20 +67,30 @@ def run_predict(job: PredictJob) -> RunDir:
     Raises:
         DebiasError: no such run, a model that does not classify, or bad images.
     """
-    check_output(job.output, overwrite=job.overwrite)
-    trained = open_run(job.model)
-    settings = build(RunSettings, read_json(trained.run_file)["settings"], where=str(job.model))
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError("runs in one process", where="debias predict", hint="Leave out torchrun")
+    source = job.source
+    inputs = (job.model, source.images, source.faces, source.non_faces)
+    check_output(job.output, overwrite=job.overwrite, inputs=inputs)
+    trained, facts = open_run(job.model, job="train")
+    settings = build(RunSettings, facts["settings"], where=str(trained.run_file))
     if settings.architecture not in CLASSIFYING:
         raise DataError(
             f"a model of architecture {settings.architecture!r} does not classify",
             where=job.model,
             hint="Train one with --architecture db-vae or classifier",
         )
+    if not trained.operating_point.exists():
+        raise DataError(
+            "its training is not finished",
+            where=job.model,
+            hint="Continue it with debias train --resume",
+        )
     point = read_operating_point(trained.operating_point)
     manifest = expand_windows(
         job.source.load(),
-        num_windows=job.windows or settings.data.windows,
-        seed=settings.seed,
+        num_windows=settings.data.windows if job.windows is None else job.windows,
+        seed=settings.data.seed,
         min_side=settings.data.min_side,
     )
     store = build_store(

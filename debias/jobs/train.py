@@ -103,10 +103,12 @@ def _silent(_: str) -> None:
 
 def _prepare(job: TrainJob, fabric: Fabric) -> tuple[Manifest, ImageStore]:
     """Return the split manifest of the images that decode, and their store."""
-    data, seed = job.settings.data, job.settings.seed
+    data = job.settings.data
     shares = (1 - data.validation - data.test, data.validation, data.test)
-    manifest = assign_splits(job.source.load(), fractions=shares, seed=seed)
-    manifest = expand_windows(manifest, num_windows=data.windows, seed=seed, min_side=data.min_side)
+    manifest = assign_splits(job.source.load(), fractions=shares, seed=data.seed)
+    manifest = expand_windows(
+        manifest, num_windows=data.windows, seed=data.seed, min_side=data.min_side
+    )
     with fabric.rank_zero_first():
         store = build_store(
             manifest,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from debias.config import build, to_table
@@ -29,7 +29,7 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
     """
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic_path(path) as temporary:
-        save_file(plain, temporary)
+        temporary.write_bytes(save(plain))  # its own writer makes files that only the owner reads
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:

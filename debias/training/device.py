@@ -45,6 +45,8 @@ def make_fabric(device: str, precision: Literal["auto", "bf16", "fp32"]) -> Fabr
     placement: dict[str, Any] = {"devices": [int(number)] if number else 1}
     if "LOCAL_WORLD_SIZE" in os.environ:  # set by torchrun
         local = int(os.environ["LOCAL_WORLD_SIZE"])
+        if number:
+            raise UsageError(f"under torchrun a device has no number: {device}", where="--device")
         placement = {"devices": local, "num_nodes": int(os.environ["WORLD_SIZE"]) // local}
         placement["strategy"] = "ddp"
     if precision == "auto":
@@ -56,6 +58,9 @@ def make_fabric(device: str, precision: Literal["auto", "bf16", "fp32"]) -> Fabr
         **placement,
     )
     fabric.launch()
+    # The same settings give the same model, at some cost in speed on GPUs.
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
     return fabric
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from debias.errors import TrainingError
 from debias.training.state import Progress
@@ -16,6 +16,23 @@ _ADVICE = (
     "The last finished epoch is kept. Start a new run with a lower training.learning_rate, with "
     "training.gradient_clip, or with training.precision=fp32"
 )
+
+
+def require_finite(model: nn.Module, loss: float, *, step: int) -> None:
+    """See that a model may be saved: the last update of an epoch has no later loss to betray it.
+
+    Args:
+        model: the model to be saved.
+        loss: its validation loss.
+        step: number of the last step, counted from 1.
+
+    Raises:
+        TrainingError: the loss, a weight or a buffer is not finite.
+    """
+    broken = [name for name, tensor in model.state_dict().items() if not tensor.isfinite().all()]
+    if broken or not math.isfinite(loss):
+        what = f"{broken[0]} of the model" if broken else f"the validation loss, {loss},"
+        raise TrainingError(f"{what} is not finite", where=f"step {step}", hint=_ADVICE)
 
 
 class LossGuard:
@@ -48,7 +65,7 @@ class LossGuard:
         """
         if not self._window:
             return {}
-        window = torch.stack(self._window).double().cpu()
+        window = torch.stack(self._window).cpu().double()  # MPS has no doubles
         first = self._next_step
         self._next_step += len(self._window)
         self._window.clear()

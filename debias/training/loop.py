@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
@@ -18,9 +19,9 @@ from debias.models.checkpoint import save_model
 from debias.models.db_vae import FaceModel, ModelOutput, training_loss
 from debias.resampling.sampler import plan_epoch
 from debias.rundir import RunDir
-from debias.seeding import numpy_generator
+from debias.seeding import derive_seed, numpy_generator
 from debias.training.augment import augment
-from debias.training.guard import LossGuard
+from debias.training.guard import LossGuard, require_finite
 from debias.training.optimization import (
     averaged,
     build_optimizer,
@@ -137,12 +138,12 @@ def fit(
     with parts.monitor as monitor, torch_seeded(settings.seed, "training"):
         for epoch in range(progress.epoch, training.epochs):
             monitor.start_epoch()
-            probabilities, health = _refresh(parts, probabilities, epoch=epoch)
-            monitor.show({name: health[name] for name in SHOWN if name in health})
+            probabilities = _refresh(parts, progress, probabilities)
+            monitor.show({k: value for k, value in progress.health.items() if k in SHOWN})
             means = _train_epoch(parts, probabilities, progress, epoch=epoch)
             progress.epoch = epoch + 1
             if fabric.is_global_zero:
-                _finish_epoch(parts, progress, {**means, **health}, run)
+                _finish_epoch(parts, progress, {**means, **progress.health}, run)
                 save_state(
                     run.checkpoints,
                     progress=progress,
@@ -155,16 +156,18 @@ def fit(
     return progress
 
 
-def _refresh(
-    parts: _Parts, probabilities: Tensor, *, epoch: int
-) -> tuple[Tensor, dict[str, float]]:
-    """Return the faces' sampling probabilities for an epoch and their health, on every rank."""
+def _refresh(parts: _Parts, progress: Progress, probabilities: Tensor) -> Tensor:
+    """Return the faces' sampling probabilities for the next epoch, the same on every rank.
+
+    Their health goes to ``progress``, also where draws are uniform, for the active latents.
+    """
     resampling, faces = parts.settings.resampling, parts.data.train.faces
-    latent = parts.selected.latent_head is not None
-    if not latent or resampling.rule == "uniform" or epoch < resampling.warmup:
-        return torch.full((len(faces),), 1 / len(faces), dtype=torch.float64), {}
-    figures: dict[str, float] = {}
-    if resampling.refresh_due(epoch) and parts.fabric.is_global_zero:
+    if progress.epoch < resampling.warmup:
+        resampling = dataclasses.replace(resampling, rule="uniform")
+    if parts.selected.latent_head is None:
+        return torch.full((len(faces),), 1 / len(faces), dtype=torch.float64)
+    due = progress.epoch < resampling.warmup or resampling.refresh_due(progress.epoch)
+    if (due or not len(probabilities)) and parts.fabric.is_global_zero:
         weights = face_weights(
             parts.selected,
             parts.data.store,
@@ -172,8 +175,9 @@ def _refresh(
             settings=resampling,
             autocast=parts.fabric.autocast,
         )
-        probabilities, figures = torch.from_numpy(weights.probabilities), health_figures(weights)
-    return parts.fabric.broadcast((probabilities, figures))
+        probabilities = torch.from_numpy(weights.probabilities)
+        progress.health = health_figures(weights)
+    return parts.fabric.broadcast(probabilities)
 
 
 def _train_epoch(
@@ -195,7 +199,8 @@ def _train_epoch(
         torch_generator(settings.seed, name, epoch, fabric.global_rank, device=fabric.device)
         for name in ("augmentation", "posterior")
     )
-    torch.manual_seed(noise.initial_seed())  # layers that draw by themselves: dropout
+    # Layers that draw by themselves, such as dropout.
+    torch.manual_seed(derive_seed(settings.seed, "layers", epoch, fabric.global_rank))
     guard = LossGuard(factor=training.divergence, progress=progress, first_step=first_step)
     parts.model.train()
     for batch, step in enumerate(range(first_step, first_step + parts.num_batches)):
@@ -262,6 +267,7 @@ def _finish_epoch(
         autocast=parts.fabric.autocast,
     )
     loss, last = validated["val_loss"], settings.training.selection == "last"
+    require_finite(parts.selected, loss, step=progress.epoch * parts.num_batches)
     if last or progress.best_loss is None or loss < progress.best_loss:
         progress.best_epoch, progress.best_loss = progress.epoch, loss
         save_model(parts.selected, run.model, about={"epoch": progress.epoch, "val_loss": loss})

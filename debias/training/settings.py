@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from debias.config import build, merge, parse_assignments, read_toml, to_table
+from debias.config import build, check_keys, merge, parse_assignments, read_toml, to_table
 from debias.data.decode import DecodeSettings
 from debias.errors import ConfigError, nearest
 from debias.models.db_vae import Architecture
@@ -28,6 +28,8 @@ class DataSettings:
         min_side: smallest side of the other windows, as a share of the picture's short side.
         validation: share of the images held out to validate, where no split is given.
         test: share held out to test, where no split is given.
+        seed: of the splits and windows that are made; apart from the run's seed, so that runs of
+            several seeds are judged on the same images.
         strict: stop at the first set of images that cannot be decoded, instead of leaving
             them out and listing them.
     """
@@ -37,6 +39,7 @@ class DataSettings:
     min_side: float = 0.35
     validation: float = 0.1
     test: float = 0.1
+    seed: int = 0
     strict: bool = False
 
     def __post_init__(self) -> None:
@@ -55,7 +58,7 @@ class RunSettings:
     Attributes:
         architecture: which model: ``db-vae``; its ``classifier`` alone; or, of faces alone, an
             ``autoencoder``, a ``vae``, or a ``beta-vae`` (whose beta is ``loss.kl``).
-        seed: of initialisation, augmentation, sampling, splits and windows.
+        seed: of initialisation, augmentation and sampling.
         target_fpr: the false-positive rate at which the operating point is set, on the
             validation non-faces.
     """
@@ -179,11 +182,11 @@ def load_settings(
         raise ConfigError(
             f"unknown preset {preset!r}", where="--preset", hint=nearest(preset, PRESETS)
         )
-    if config is not None:
-        build(RunSettings, read_toml(config), where=str(config))  # errors name the file
+    file = {} if config is None else read_toml(config)
+    check_keys(RunSettings, file, where=str(config))  # so that the error names the file
     tables = (
         PRESETS[preset],
-        read_toml(config) if config else {},
+        file,
         parse_assignments(assignments),
         flags or {},
     )

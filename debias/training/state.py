@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from debias.errors import CheckpointError
+from debias.errors import CheckpointError, DebiasError
 from debias.models.checkpoint import load_tensors, save_tensors
 from debias.rundir import read_json, write_json
 
@@ -36,6 +36,7 @@ class Progress:
         best_epoch: the epoch, counted from 1, whose model is kept; 0 before the first.
         best_loss: its validation loss.
         first_loss: the loss that divergence is measured against; None before it is known.
+        health: the newest health of the sampling weights.
         history: one row for each finished epoch.
     """
 
@@ -43,6 +44,7 @@ class Progress:
     best_epoch: int = 0
     best_loss: float | None = None
     first_loss: float | None = None
+    health: dict[str, float] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
 
 
@@ -99,9 +101,11 @@ def load_state(
     for number, path in enumerate(reversed(states), start=1):
         try:
             return _load(path, modules=modules, optimizer=optimizer)
-        except CheckpointError:
+        except (DebiasError, KeyError, TypeError, ValueError, RuntimeError) as error:
             if number == len(states):
-                raise
+                raise CheckpointError(
+                    f"the saved state cannot be used: {error}", where=path
+                ) from None
     return None
 
 
@@ -111,16 +115,11 @@ def _load(
     tensors = load_tensors(path / _TENSORS)
     facts: dict[str, Any] = read_json(path / _FACTS)
     groups = facts.pop("param_groups")
-    try:
-        for name, module in modules.items():
-            prefix = f"{name}."
-            module.load_state_dict(
-                {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
-            )
-    except RuntimeError as error:
-        raise CheckpointError(
-            "the saved state does not fit the model", where=path, hint=str(error)
-        ) from None
+    for name, module in modules.items():
+        prefix = f"{name}."
+        module.load_state_dict(
+            {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
+        )
     slots: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         if key.startswith("optimizer."):

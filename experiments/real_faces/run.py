@@ -24,7 +24,7 @@ from typing import Any
 
 import pandas as pd
 
-from debias.errors import TooFewNegativesError
+from debias.errors import DataError, TooFewNegativesError
 from debias.metrics.operating_point import recall_at_fpr
 from debias.rundir import RunDir, read_json, write_json
 
@@ -43,7 +43,7 @@ DARK_ITA = -10.0  # degrees; the 7 % of LFW faces below it by their cheek's pixe
 
 
 def main() -> None:
-    """Train what is missing, then print the table."""
+    """Train what is missing; ``table.py`` prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--methods", default=",".join(METHODS), metavar="NAME,...")
@@ -54,13 +54,16 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE")
     chosen = parser.parse_args()
     plan = [(m, seed) for seed in range(chosen.seeds) for m in chosen.methods.split(",")]
-    missing = [run for run in plan if not _result_file(chosen.results, *run).exists()]
+    unknown = set(chosen.methods.split(",")) - set(METHODS)
+    if unknown:
+        parser.error(f"unknown methods {sorted(unknown)}; known: {', '.join(METHODS)}")
+    extra = [word for text in chosen.set for word in ("--set", text)]
+    extra += ["--windows", str(chosen.windows)]
+    missing = [run for run in plan if not _is_done(chosen.results, *run, extra)]
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(chosen.parallel) as pool:
         work = Path(folder)
 
         def train(run: tuple[str, int]) -> None:
-            extra = [word for text in chosen.set for word in ("--set", text)]
-            extra += ["--windows", str(chosen.windows)]
             train_and_measure(
                 *run, data=chosen.data, work=work, results=chosen.results, extra=extra
             )
@@ -70,6 +73,14 @@ def main() -> None:
 
 def _result_file(results: Path, method: str, seed: int) -> Path:
     return results / f"{method}-seed{seed}.json"
+
+
+def _is_done(results: Path, method: str, seed: int, extra: list[str]) -> bool:
+    """Return whether a run has its result; one of other settings is refused, not mixed in."""
+    file = _result_file(results, method, seed)
+    if file.exists() and read_json(file)["arguments"] != [*METHODS[method], *extra]:
+        raise DataError("made with other settings", where=file, hint="Use another --results")
+    return file.exists()
 
 
 def train_and_measure(
@@ -100,6 +111,7 @@ def train_and_measure(
     figures = measure(run, images)
     results.mkdir(parents=True, exist_ok=True)
     facts = {"method": method, "seed": seed, "seconds": round(seconds, 1), **figures}
+    facts["arguments"] = [*METHODS[method], *extra]
     write_json(_result_file(results, method, seed), facts)
     print(json.dumps({k: facts[k] for k in ("method", "seed", "seconds", "recall")}), flush=True)
 
@@ -135,6 +147,7 @@ def measure(run: RunDir, images: pd.DataFrame) -> dict[str, Any]:
             "recall": _recall_by_group(test, people),
         },
         "dark_share": _dark_share(run, images),
+        "data": made["data"],
         "history": _last_epoch(run),
         "settings": made["settings"],
         "versions": made["versions"],
@@ -158,13 +171,13 @@ def _recall_by_group(test: pd.DataFrame, people: pd.DataFrame) -> dict[str, floa
 
 
 def _dark_share(run: RunDir, images: pd.DataFrame) -> dict[str, float] | None:
-    """Return the share of training faces below an ITA, and their share of the draws."""
+    """Return the share of training faces below an ITA, and their share of the final weights."""
     if not run.sampling_weights.exists():
         return None
     weights = pd.read_parquet(run.sampling_weights)
     ita = images.set_index("image_id")["ita"].reindex(weights["image_id"]).to_numpy()
     dark = ita < DARK_ITA
-    return {"of_faces": float(dark.mean()), "of_draws": float(weights["probability"][dark].sum())}
+    return {"of_faces": float(dark.mean()), "of_weights": float(weights["probability"][dark].sum())}
 
 
 def _last_epoch(run: RunDir) -> dict[str, float]:

@@ -24,7 +24,7 @@ from debias.rundir import read_json
 HERE = Path(__file__).parent
 GROUPS = ("white male", "white female", "black male", "black female")
 OTHERS = ("asian male", "asian female", "indian male", "indian female")
-METHODS = ("plain", "vae", "max", "product")
+METHODS: tuple[str, ...] = ("plain", "vae", "max", "product")
 METHODS += tuple(f"{method}-upright" for method in METHODS)
 TARGETS = {"0.01": "1 %", "0.001": "0.1 %"}
 STEPS = (  # what a difference isolates
@@ -135,8 +135,8 @@ def side_table(runs: dict[str, list[dict[str, Any]]]) -> pd.DataFrame:
                 "worst recall there": _mean_sd(100 * np.array(worst)),
                 "effective sample size": f"{100 * np.mean(ess):.0f} %" if ess else "",
                 "active latents": f"{np.mean(units):.0f}" if units else "",
-                "share of the darkest in draws": (
-                    f"{100 * np.mean([d['of_draws'] for d in dark]):.1f} % "
+                "share of the darkest in the final weights": (
+                    f"{100 * np.mean([d['of_weights'] for d in dark]):.1f} % "
                     f"(of faces {100 * np.mean([d['of_faces'] for d in dark]):.1f} %)"
                     if dark
                     else ""

@@ -57,10 +57,14 @@ def test_it_trains_measures_and_tabulates(natural: Path, tmp_path: Path) -> None
     }
     assert one["recall"]["0.001"] is None  # 1,200 non-faces do not resolve it
     assert sum(one["num_faces"].values()) == 36  # 40 test faces, 4 of them set apart
-    assert 0 < one["dark_share"]["of_draws"] < 1
+    assert 0 < one["dark_share"]["of_weights"] < 1
     assert "face-" not in json.dumps(one)  # nothing about a single image
     again = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert again.stdout == ""  # finished runs are not run again
+    other = [*command, "--set", "loss.kl=0.1"]
+    mixed = subprocess.run(other, capture_output=True, text=True, check=False, env=environment)
+    assert mixed.returncode != 0
+    assert "made with other settings" in mixed.stderr
 
 
 def _result(method: str, seed: int, black_male: float) -> dict[str, Any]:
