@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = chosen.run(chosen)
     except KeyboardInterrupt:
-        print("\ndebias: interrupted; finished epochs are kept (--resume)", file=sys.stderr)
+        print(f"\ndebias {chosen.job}: interrupted{_kept(chosen)}", file=sys.stderr)
         return INTERRUPTED
     except (DebiasError, ModuleNotFoundError) as error:
         known = _as_debias_error(error)
@@ -66,6 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"debias {chosen.job}: {known}", file=sys.stderr)
         return known.exit_status
     return status
+
+
+def _kept(chosen: argparse.Namespace) -> str:
+    started = chosen.job == "train" and (chosen.output / "checkpoints").is_dir()
+    return "; finished epochs are kept, go on with --resume" if started else ""
 
 
 def _as_debias_error(error: DebiasError | ModuleNotFoundError) -> DebiasError | None:
@@ -106,7 +111,11 @@ def _add_job(jobs: Any, name: str, run: Callable[[Any], int], summary: str) -> _
 def _add_images(parser: argparse.ArgumentParser) -> None:
     images = parser.add_argument_group("images")
     images.add_argument(
-        "images", nargs="?", type=Path, metavar="MANIFEST", help="a CSV or Parquet file of images"
+        "images",
+        nargs="?",
+        type=Path,
+        metavar="MANIFEST",
+        help="a CSV or Parquet file of images, or a folder of unlabelled ones to predict",
     )
     images.add_argument("--faces", type=Path, metavar="DIR", help="a folder of faces")
     images.add_argument("--non-faces", type=Path, metavar="DIR", help="a folder of non-faces")
@@ -138,6 +147,11 @@ def _add_groups(parser: argparse.ArgumentParser) -> None:
     groups = parser.add_argument_group("subgroups")
     groups.add_argument(
         "--attributes", type=Path, metavar="FILE", help="sensitive attributes by image_id"
+    )
+    groups.add_argument(
+        "--provenance",
+        metavar="NAME=WORD,...",
+        help="where labels come from: self-reported, annotated, proxy, estimated or unknown",
     )
     groups.add_argument(
         "--groups",
@@ -172,16 +186,16 @@ _FLAGS: dict[str, tuple[str, type, str]] = {
     "--architecture": (
         "architecture",
         str,
-        "db-vae, classifier, vae, beta-vae or autoencoder",
+        "db-vae (the default), classifier, vae, beta-vae or autoencoder",
     ),
-    "--resampling": ("resampling.rule", str, "uniform, max, paper or product"),
-    "--seed": ("seed", int, "of everything that is drawn"),
-    "--epochs": ("training.epochs", int, "passes over the training faces"),
-    "--batch-size": ("training.batch_size", int, "images a step, half of them faces"),
-    "--image-size": ("model.image_size", int, "height and width in pixels, 32 to 128"),
-    "--latent-size": ("model.latent_size", int, "number of latents"),
-    "--windows": ("data.windows", int, "windows cut from each non-face picture"),
-    "--target-fpr": ("target_fpr", float, "false-positive rate of the operating point"),
+    "--resampling": ("resampling.rule", str, "product (the default), max, paper or uniform"),
+    "--seed": ("seed", int, "of initialisation, augmentation and sampling (0)"),
+    "--epochs": ("training.epochs", int, "passes over the training faces (12)"),
+    "--batch-size": ("training.batch_size", int, "images a step, half of them faces (128)"),
+    "--image-size": ("model.image_size", int, "height and width in pixels, 32 to 128 (64)"),
+    "--latent-size": ("model.latent_size", int, "number of latents (64)"),
+    "--windows": ("data.windows", int, "windows cut from each non-face picture (1)"),
+    "--target-fpr": ("target_fpr", float, "false-positive rate of the operating point (0.01)"),
 }
 
 
@@ -189,7 +203,9 @@ def _add_predict(jobs: Any) -> None:
     parser = _add_job(jobs, "predict", _predict, "score images with a trained model")
     _add_images(parser)
     parser.add_argument("--model", type=Path, required=True, metavar="RUN", help="a run directory")
-    parser.add_argument("--windows", type=int, metavar="N", help="windows of each non-face picture")
+    parser.add_argument(
+        "--windows", type=int, metavar="N", help="windows of each non-face picture (as in training)"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
     _add_output(parser)
 
@@ -233,13 +249,27 @@ def _nested(chosen: argparse.Namespace) -> dict[str, Any]:
 
 def _train(chosen: argparse.Namespace) -> int:
     from debias.jobs.train import TrainJob, run_train
+    from debias.models.db_vae import CLASSIFYING
+    from debias.rundir import check_output
     from debias.training.settings import load_settings
 
-    if bool(chosen.attributes) != bool(chosen.groups):
-        raise UsageError("--attributes and --groups go together")
     settings = load_settings(
         preset=chosen.preset, config=chosen.config, assignments=chosen.set, flags=_nested(chosen)
     )
+    if bool(chosen.attributes) != bool(chosen.groups):
+        raise UsageError("--attributes and --groups go together")
+    if chosen.groups:
+        from debias.data.attributes import read_attributes
+
+        if settings.architecture not in CLASSIFYING:
+            raise UsageError(f"a {settings.architecture} does not classify", where="--groups")
+        read_attributes(chosen.attributes, columns=_names(chosen.groups))  # wrong names fail now
+        check_output(
+            chosen.output,
+            overwrite=chosen.overwrite,
+            resume=chosen.resume,
+            inputs=[chosen.attributes],
+        )
     run = run_train(
         TrainJob(
             source=_source(chosen),
@@ -257,24 +287,35 @@ def _train(chosen: argparse.Namespace) -> int:
     if not _is_first_process():
         return 0
     if chosen.groups:
-        from debias.jobs.report import run_report
-        from debias.reporting.text import render_text
+        from debias.jobs.report import write_report
 
         baseline = run.baseline.predictions
-        report = run_report(
-            predictions=run.predictions,
-            attributes=chosen.attributes,
-            groups=_names(chosen.groups),
-            output=run.path,
-            compare=baseline if baseline.exists() else None,
-        )
-        print(render_text(report), end="")
+        compare = baseline if baseline.exists() else None
+        write_report(_print_report(chosen, run.predictions, compare), run.path)
     print(run.path)
     return 0
 
 
 def _is_first_process() -> bool:
     return os.environ.get("RANK", "0") == "0"  # set by torchrun
+
+
+def _print_report(chosen: argparse.Namespace, predictions: Path, compare: Path | None) -> Any:
+    from debias.data.attributes import parse_provenance
+    from debias.data.manifest import parse_where
+    from debias.jobs.report import run_report
+    from debias.reporting.text import render_text
+
+    report = run_report(
+        predictions=predictions,
+        attributes=chosen.attributes,
+        groups=_names(chosen.groups),
+        where=parse_where(chosen.where if chosen.job == "report" else []),
+        compare=compare,
+        label_provenance=parse_provenance(chosen.provenance or ""),
+    )
+    print(render_text(report), end="")
+    return report
 
 
 def _predict(chosen: argparse.Namespace) -> int:
@@ -299,27 +340,17 @@ def _predict(chosen: argparse.Namespace) -> int:
 
 
 def _report(chosen: argparse.Namespace) -> int:
-    from debias.data.manifest import parse_where
-    from debias.jobs.report import run_report
-    from debias.reporting.text import render_text
-    from debias.rundir import create_run, predictions_file
+    from debias.jobs.report import write_report
+    from debias.rundir import check_output, create_run, predictions_file
 
-    predictions = predictions_file(chosen.predictions)
-    compare = predictions_file(chosen.compare) if chosen.compare else None
-    output = None
     if chosen.output:
-        output = create_run(chosen.output, overwrite=chosen.overwrite).path
-    report = run_report(
-        predictions=predictions,
-        attributes=chosen.attributes,
-        groups=_names(chosen.groups),
-        output=output,
-        where=parse_where(chosen.where),
-        compare=compare,
-    )
-    print(render_text(report), end="")
-    if output is not None:
-        print(output / "report.json")
+        inputs = (chosen.predictions, chosen.compare, chosen.attributes)
+        check_output(chosen.output, overwrite=chosen.overwrite, inputs=inputs)
+    compare = predictions_file(chosen.compare) if chosen.compare else None
+    report = _print_report(chosen, predictions_file(chosen.predictions), compare)
+    if chosen.output:
+        write_report(report, create_run(chosen.output, overwrite=chosen.overwrite).path)
+        print(chosen.output / "report.json")
     return 0
 
 

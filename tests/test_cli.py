@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from running import Debias, Python
 
 import debias as package
+from debias.cli import _FLAGS
+from debias.config import to_table
+from debias.training.settings import RunSettings
 
 HEAVY = ("torch", "torchvision", "lightning_fabric", "pandas", "numpy")
 
@@ -81,3 +85,13 @@ def test_a_missing_extra_is_named(python: Python, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "pip install 'debias-faces[train]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_defaults_that_help_names_are_the_defaults() -> None:
+    settings = to_table(RunSettings())
+    for flag, (path, kind, summary) in _FLAGS.items():
+        value: Any = settings
+        for key in path.split("."):
+            value = value[key]
+        stated = f"{value} (the default)" if kind is str else f"({value})"
+        assert stated in summary, flag

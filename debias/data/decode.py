@@ -41,6 +41,9 @@ UPRIGHT = {
 }
 
 
+Fit = Literal["crop", "pad", "stretch"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecodeSettings:
     """How files become pixels, and which files are refused.
@@ -57,7 +60,7 @@ class DecodeSettings:
     """
 
     image_size: int = 64
-    fit: Literal["crop", "pad", "stretch"] = "crop"
+    fit: Fit = "crop"
     max_pixels: int = 100_000_000
     max_bytes: int = 200_000_000
 

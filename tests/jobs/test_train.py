@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -164,6 +165,30 @@ def test_a_resumed_run_cannot_change_its_settings(
     assert "loss.kl (0.0005 -> 0.1), seed (0 -> 4)" in outcome.err
 
 
+@pytest.mark.parametrize("column", ["label", "split"])
+def test_a_resumed_run_cannot_change_its_labels_or_splits(
+    column: str, drawn: Path, debias: Debias, tmp_path: Path
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(drawn, folder)
+    table = pd.read_csv(drawn / "images.csv")
+    table["split"] = np.array([*["train"] * 4, "val", "test"])[
+        table.groupby("label").cumcount() % 6
+    ]
+    table.to_csv(folder / "images.csv", index=False)
+    words = ["train", folder / "images.csv", "--output", tmp_path / "run", "--no-baseline", *QUICK]
+    assert debias(*words).status == 0
+    assert debias(*words, "--resume").status == 0
+    made = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert len(made["resumed"]) == 1
+    changed = {"label": lambda old: 1 - old, "split": lambda old: "train"}[column]
+    table.loc[4, column] = changed(table.loc[4, column])
+    table.to_csv(folder / "images.csv", index=False)
+    outcome = debias(*words, "--resume")
+    assert outcome.status == 2
+    assert "the images, their labels or their splits" in outcome.err
+
+
 def test_overwrite_replaces_the_run(trained: Path, drawn: Path, debias: Debias) -> None:
     words = ["train", drawn / "images.csv", "--output", trained, "--no-baseline", *QUICK]
     before = _weights(trained)["model.classifier.1.weight"]
@@ -180,15 +205,66 @@ def test_too_few_non_faces_are_refused_before_training(
     assert "needs 1,000 validation non-faces" in outcome.err
     assert "there are 72" in outcome.err
     assert "--windows 167" in outcome.err
+    assert "ask for 0.139 or more" in outcome.err
     assert not run.exists()
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--target-fpr", "0.001"],
+        ["--set", "model.encoder=resnet18"],
+        ["--set", "training.learning_rate=inf"],
+        ["--attributes", "none.csv", "--groups", "gender"],
+        ["--device", "cuda:77"],
+    ],
+)
 def test_nothing_is_deleted_for_a_run_that_cannot_start(
-    trained: Path, drawn: Path, debias: Debias
+    wrong: list[str], trained: Path, drawn: Path, debias: Debias
 ) -> None:
     words = ["train", drawn / "images.csv", "--output", trained, *QUICK, "--overwrite"]
-    assert debias(*words, "--target-fpr", "0.001").status == 1
+    outcome = debias(*words, *wrong)
+    assert outcome.status in (1, 2)
+    assert len(outcome.err.strip().splitlines()) == 1
     assert (trained / "predictions.parquet").exists()
+
+
+def test_no_job_overwrites_what_it_reads(trained: Path, drawn: Path, debias: Debias) -> None:
+    attributes = ["--attributes", drawn / "attributes.csv", "--groups", "gender"]
+    for words in (
+        ["report", trained, *attributes, "--output", trained],
+        ["report", trained / "predictions.parquet", *attributes, "--output", trained],
+        ["predict", drawn / "images.csv", "--model", trained, "--output", trained],
+        ["predict", drawn / "images.csv", "--model", trained, "--output", trained.parent],
+        ["train", trained / "manifest.csv", "--output", trained],
+    ):
+        outcome = debias(*words, "--overwrite", "--quiet")
+        assert outcome.status == 1, words
+        assert "would overwrite what is read" in outcome.err
+    assert (trained / "model" / "weights.safetensors").exists()
+
+
+def test_a_report_is_written_and_replaced(
+    trained: Path, drawn: Path, debias: Debias, tmp_path: Path
+) -> None:
+    words = ["report", trained, "--attributes", drawn / "attributes.csv", "--quiet"]
+    output = tmp_path / "report"
+    assert debias(*words, "--groups", "nothere", "--output", output).status == 1
+    assert not output.exists()
+    assert debias(*words, "--groups", "gender", "--output", output).status == 0
+    assert "already exists" in debias(*words, "--groups", "gender", "--output", output).err
+    again = debias(*words, "--groups", "skin_tone", "--output", output, "--overwrite")
+    assert again.status == 0, again.err
+    assert "skin_tone" in (output / "report.json").read_text()
+
+
+def test_a_run_directory_tells_neither_host_nor_user(trained: Path, tmp_path: Path) -> None:
+    words = [socket.gethostname(), str(tmp_path.parent), str(Path.home())]
+    for path in trained.rglob("*"):
+        name = str(path.relative_to(trained))
+        content = path.read_bytes().decode("latin-1") if path.is_file() else ""
+        assert not [word for word in words if word in name or word in content], name
+        assert path.stat().st_mode & 0o044 == 0o044, f"{name} cannot be read by others"
 
 
 @pytest.fixture
@@ -254,7 +330,9 @@ def test_the_same_command_runs_in_several_processes(rule: str, drawn: Path, tmp_
         *("--resampling", rule, "--no-baseline", *QUICK),
     ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=environment, timeout=300
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines().count(str(run)) == 1
     assert len(pd.read_csv(run / "history.csv")) == 2

@@ -176,6 +176,22 @@ def test_a_broken_loss_names_its_step_and_keeps_the_last_good_model(
         assert torch.isfinite(tensor).all()
 
 
+def test_a_model_broken_by_the_last_step_of_an_epoch_is_not_saved(
+    data: TrainingData, settings_for: SettingsFor, tmp_path: Path
+) -> None:
+    settings = settings_for(
+        model__norm="none",
+        training__batch_size=128,
+        training__warmup=0.0,
+        training__learning_rate=1e30,
+        training__average=0.0,
+        training__selection="last",
+    )
+    with pytest.raises(TrainingError, match=r"step 1: .* is not finite"):
+        _train(data, settings, tmp_path / "run")
+    assert not (tmp_path / "run" / "model").exists()
+
+
 def test_the_best_epoch_is_kept_unless_the_last_is_asked_for(
     data: TrainingData, settings_for: SettingsFor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,7 +225,10 @@ def test_rare_faces_are_drawn_more_often(
     run, _ = _train(dataclasses.replace(data, store=store), settings, tmp_path / "run")
     probabilities = _final_state(run)["sampling.probabilities"].numpy()
     assert probabilities[rare].mean() > 2 * probabilities[4:].mean()
-    health = pd.read_csv(run.history).iloc[-1]
+    history = pd.read_csv(run.history)
+    assert history["effective_sample_size"].notna().all()
+    assert history["effective_sample_size"].iloc[0] == pytest.approx(64)  # uniform at first
+    health = history.iloc[-1]
     assert 1 <= health["effective_sample_size"] < len(probabilities)
     assert health["active_units"] >= 1
     assert health["largest_over_mean"] == pytest.approx(probabilities.max() * 64)

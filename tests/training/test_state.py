@@ -85,6 +85,18 @@ def test_half_written_states_are_not_seen_and_damaged_ones_are_passed_over(tmp_p
         load_state(tmp_path, modules=parts[0], optimizer=parts[1])
 
 
+@pytest.mark.parametrize("content", ["", "{}", '{"param_groups": [], "unknown": 1}'])
+def test_damaged_facts_are_passed_over(content: str, tmp_path: Path) -> None:
+    parts = _parts(0)
+    for epoch in (1, 2):
+        _step(parts, epoch)
+        _save(parts, tmp_path, epoch)
+    (tmp_path / "epoch-00002" / "state.json").write_text(content)
+    loaded = load_state(tmp_path, modules=parts[0], optimizer=parts[1])
+    assert loaded is not None
+    assert loaded[0].epoch == 1
+
+
 def test_nothing_saved_and_a_state_of_another_model(tmp_path: Path) -> None:
     parts = _parts(0)
     assert load_state(tmp_path / "none", modules=parts[0], optimizer=parts[1]) is None
