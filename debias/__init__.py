@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from debias.data.catalog import Definition, list_definitions, load_definition
     from debias.data.decode import DecodeSettings
-    from debias.data.manifest import read_manifest
+    from debias.data.manifest import parse_where, read_manifest
     from debias.data.source import ImageSource
     from debias.data.store import build_store
     from debias.errors import DebiasError
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from debias.models.checkpoint import load_model
     from debias.models.db_vae import FaceModel
     from debias.models.networks import NetworkSettings
+    from debias.reporting.settings import ReportSettings
     from debias.resampling.sampler import AdaptiveSampler
     from debias.resampling.weights import ResamplingSettings, sampling_weights
     from debias.training.settings import RunSettings, load_settings
@@ -38,6 +39,7 @@ __all__ = [
     "ImageSource",
     "NetworkSettings",
     "PredictJob",
+    "ReportSettings",
     "ResamplingSettings",
     "RunSettings",
     "TrainJob",
@@ -47,6 +49,7 @@ __all__ = [
     "load_model",
     "load_settings",
     "operating_point",
+    "parse_where",
     "read_manifest",
     "recall_at_fpr",
     "run_predict",
@@ -64,6 +67,7 @@ _HOME = {
     "ImageSource": "debias.data.source",
     "NetworkSettings": "debias.models.networks",
     "PredictJob": "debias.jobs.predict",
+    "ReportSettings": "debias.reporting.settings",
     "ResamplingSettings": "debias.resampling.weights",
     "RunSettings": "debias.training.settings",
     "TrainJob": "debias.jobs.train",
@@ -73,6 +77,7 @@ _HOME = {
     "load_model": "debias.models.checkpoint",
     "load_settings": "debias.training.settings",
     "operating_point": "debias.metrics.operating_point",
+    "parse_where": "debias.data.manifest",
     "read_manifest": "debias.data.manifest",
     "recall_at_fpr": "debias.metrics.operating_point",
     "run_predict": "debias.jobs.predict",

@@ -263,7 +263,10 @@ def _train(chosen: argparse.Namespace) -> int:
 
         if settings.architecture not in CLASSIFYING:
             raise UsageError(f"a {settings.architecture} does not classify", where="--groups")
-        read_attributes(chosen.attributes, columns=_names(chosen.groups))  # wrong names fail now
+        # What is wrong with them shall not come out after hours of training.
+        read_attributes(
+            chosen.attributes, columns=_names(chosen.groups), provenance=_provenance(chosen)
+        )
         check_output(
             chosen.output,
             overwrite=chosen.overwrite,
@@ -301,7 +304,6 @@ def _is_first_process() -> bool:
 
 
 def _print_report(chosen: argparse.Namespace, predictions: Path, compare: Path | None) -> Any:
-    from debias.data.attributes import parse_provenance
     from debias.data.manifest import parse_where
     from debias.jobs.report import run_report
     from debias.reporting.text import render_text
@@ -312,7 +314,7 @@ def _print_report(chosen: argparse.Namespace, predictions: Path, compare: Path |
         groups=_names(chosen.groups),
         where=parse_where(chosen.where if chosen.job == "report" else []),
         compare=compare,
-        label_provenance=parse_provenance(chosen.provenance or ""),
+        label_provenance=_provenance(chosen),
     )
     print(render_text(report), end="")
     return report
@@ -352,6 +354,12 @@ def _report(chosen: argparse.Namespace) -> int:
         write_report(report, create_run(chosen.output, overwrite=chosen.overwrite).path)
         print(chosen.output / "report.json")
     return 0
+
+
+def _provenance(chosen: argparse.Namespace) -> dict[str, str]:
+    from debias.data.attributes import parse_provenance
+
+    return parse_provenance(chosen.provenance) if chosen.provenance else {}
 
 
 def _names(text: str | None) -> list[str]:

@@ -6,15 +6,24 @@ import os
 import runpy
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from jaxtyping import config, install_import_hook
 from running import Debias, Outcome, Python
 
 from debias.cli import main
 
 ROOT = Path(__file__).parents[1]
+
+# Types, the shapes of tensors among them, are checked at every call. None of these packages has
+# been imported yet. As to a static checker, an int is a float too.
+install_import_hook(
+    ["debias.models", "debias.training", "debias.inference"],
+    "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",
+)
 
 # The first call of a function may import a library, and machines are shared.
 settings.register_profile("patient", deadline=None)
@@ -25,6 +34,14 @@ settings.load_profile("patient")
 def _one_thread() -> None:
     """Keep test processes from fighting over the cores."""
     os.environ["OMP_NUM_THREADS"] = "1"
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """Leave types unchecked, as they are outside of tests."""
+    config.update("jaxtyping_disable", True)
+    yield
+    config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(scope="session")

@@ -83,7 +83,8 @@ def test_provenance_is_json_and_names_no_host() -> None:
     assert socket.gethostname() not in text
 
 
-def test_damaged_json(tmp_path: Path) -> None:
-    (tmp_path / "bad.json").write_text("{")
+@pytest.mark.parametrize("text", ["{", "9" * 5000, "[" * 100_000, "\ud800"])
+def test_damaged_json(text: str, tmp_path: Path) -> None:
+    (tmp_path / "bad.json").write_bytes(text.encode("utf-8", "surrogatepass"))
     with pytest.raises(DataError, match=r"bad\.json: not a JSON file"):
         read_json(tmp_path / "bad.json")

@@ -47,18 +47,24 @@ def read_attributes(
     """Return attributes from a CSV or Parquet file.
 
     Cells are trimmed, and empty ones are unknown. Rows that repeat an id are merged where they do
-    not contradict each other. Provenance that :func:`write_attributes` left beside the file counts
-    unless ``provenance`` says otherwise; what nobody states is ``unknown``.
+    not contradict each other.
+
+    Where labels come from may stand beside the file: for ``people.csv`` in
+    ``people.provenance.json``, an object such as ``{"race": "annotated"}`` by the names of the
+    file's columns, as :func:`write_attributes` leaves it. It counts where ``provenance`` says
+    nothing; what neither states is ``unknown``.
 
     Args:
         path: the file.
         columns: the attributes; ``skin_tone=race`` reads the file's ``race`` as ``skin_tone``.
-        provenance: by the attribute's (new) name.
+        provenance: one of :data:`PROVENANCES` by the attribute's (new) name; it overrides the
+            file beside.
         id_column: the file's column of image ids.
 
     Raises:
         UsageError: the attributes or their provenance are not named as they must be.
-        DataError: a column is absent, an id is empty, or rows of one id contradict each other.
+        DataError: a column is absent, an id is empty, rows of one id contradict each other, or
+            the file beside is no such object.
     """
     path = Path(path)
     names = _names(columns)
@@ -70,7 +76,7 @@ def read_attributes(
     full = read_table(path)
     require_columns(full.columns, [id_column, *names.values()], where=path)
     ids = as_text(full[id_column])
-    num_empty = int((ids.fillna("").str.strip() == "").sum())
+    num_empty = int(ids.isna().sum())
     if num_empty:
         raise DataError(f"{num_empty} rows have an empty {id_column}", where=path)
     table = pd.DataFrame({name: _trimmed(full[old]) for name, old in names.items()})
@@ -98,6 +104,32 @@ def write_attributes(attributes: Attributes, path: Path) -> None:
     # Provenance first: attributes without it would pass for unknown ones.
     write_json(_beside(path), dict(attributes.provenance))
     write_table(attributes.table.reset_index(), path)
+
+
+def parse_provenance(text: str) -> dict[str, str]:
+    """Return where the labels of each attribute come from, as written in ``text``.
+
+    ``skin_tone=proxy,gender=annotated`` gives ``{"skin_tone": "proxy", "gender": "annotated"}``.
+
+    Args:
+        text: what was written: pairs of an attribute and one of :data:`PROVENANCES`.
+
+    Raises:
+        UsageError: a pair is not of this form, an attribute comes twice, or a word is unknown.
+    """
+    found: dict[str, str] = {}
+    for pair in text.split(","):
+        name, _, source = (part.strip() for part in pair.partition("="))
+        if not name or not source:
+            raise UsageError(
+                f"cannot read the provenance {pair.strip()!r}",
+                hint=f"Write name=word; the words are {', '.join(PROVENANCES)}",
+            )
+        if name in found:
+            raise UsageError(f"the provenance of {name!r} is given twice")
+        _check_provenance(name, source)
+        found[name] = source
+    return found
 
 
 def _names(columns: Sequence[str]) -> dict[str, str]:
@@ -140,8 +172,7 @@ def _read_provenance(path: Path) -> dict[str, str]:
 
 
 def _trimmed(column: pd.Series[Any]) -> pd.Series[Any]:
-    text = as_text(column).str.strip()
-    return text.mask(text == "").astype(TEXT)
+    return as_text(column).str.strip()
 
 
 def _merged(table: pd.DataFrame, path: Path) -> pd.DataFrame:

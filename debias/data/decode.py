@@ -150,34 +150,10 @@ def read_bytes(path: Path, settings: DecodeSettings) -> bytes:
     return data
 
 
-def decode_file(data: bytes | Path, settings: DecodeSettings) -> Image.Image:
-    """Return the picture in a file, upright, in RGB, at its full size.
-
-    Greyscale, palette, 1-bit and CMYK pictures are converted; transparent parts show mid-grey; 16
-    bits a channel are scaled to 8, floats are taken to span 0 to 1; of an animation or a file
-    with several pages it is the first. Not for use in several threads at once; see
-    :func:`quiet_pillow`.
-
-    Args:
-        data: the file, or its content.
-        settings: its limits on bytes and pixels count.
-
-    Raises:
-        ImageError: there is no picture to be had from it; see :func:`read_bytes` also.
-    """
-    where = data if isinstance(data, Path) else None
-    content = read_bytes(data, settings) if isinstance(data, Path) else data
-    with quiet_pillow():
-        try:
-            return _decode(content, settings, shrink_to=None)
-        except ImageError as problem:
-            raise ImageError(problem.what, where=where) from problem.__cause__
-
-
 def decode_windows(
     data: bytes, crops: Sequence[Crop | None], settings: DecodeSettings
 ) -> NDArray[np.uint8]:
-    """Return windows of one file's picture; see :func:`decode_file` and :func:`to_pixels`.
+    """Return windows of one file's picture; see :func:`decode_picture` and :func:`to_pixels`.
 
     A JPEG much larger than its window is decoded at a lower resolution, which is faster and
     changes next to nothing. What a window looks like depends on the file, the window and the
@@ -192,7 +168,7 @@ def decode_windows(
         Pixels of shape (window, height, width, channel).
 
     Raises:
-        ImageError: see :func:`decode_file`.
+        ImageError: see :func:`decode_picture`.
     """
     pictures: dict[float, Image.Image] = {}
     windows = []
@@ -200,7 +176,7 @@ def decode_windows(
         side = _power_of_two_below(1.0 if crop is None else crop.side)
         if side not in pictures:
             shrink_to = DRAFT_GAP * settings.image_size / side
-            pictures[side] = _decode(data, settings, shrink_to=shrink_to)
+            pictures[side] = decode_picture(data, settings, shrink_to=shrink_to)
         windows.append(to_pixels(pictures[side], settings, crop))
     return np.stack(windows)
 
@@ -244,8 +220,24 @@ def to_pixels(
     return np.asarray(image.resize((size, size), RESAMPLE, box=box, reducing_gap=REDUCING_GAP))
 
 
-def _decode(data: bytes, settings: DecodeSettings, *, shrink_to: float | None) -> Image.Image:
-    """Return the picture; a JPEG's short side may be shrunk to ``shrink_to`` pixels or more."""
+def decode_picture(
+    data: bytes, settings: DecodeSettings, *, shrink_to: float | None = None
+) -> Image.Image:
+    """Return the picture in a file, upright, in RGB.
+
+    Greyscale, palette, 1-bit and CMYK pictures are converted; transparent parts show mid-grey; 16
+    bits a channel are scaled to 8, floats are taken to span 0 to 1; of an animation or a file
+    with several pages it is the first. Callers enter :func:`quiet_pillow`.
+
+    Args:
+        data: the file's content.
+        settings: its limit on pixels counts.
+        shrink_to: pixels that the short side must keep; a JPEG may come out smaller than it is.
+            None gives every picture at its full size.
+
+    Raises:
+        ImageError: there is no picture to be had from it.
+    """
     too_large = f"more than {settings.max_pixels} pixels"
     try:
         with Image.open(io.BytesIO(data), formats=_readable_formats()) as image:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from debias.data.attributes import NOTHING_STATED, read_attributes
 from debias.data.predictions import Predictions
-from debias.errors import DataError
+from debias.errors import DataError, UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,10 +53,16 @@ def read_face_attributes(
         provenance: see :func:`debias.data.attributes.read_attributes`.
 
     Raises:
+        UsageError: provenance is given of what is no attribute.
         DataError: there are faces, and none has a row.
     """
     faces = predictions.faces["image_id"]
     if not columns:
+        if provenance:
+            raise UsageError(
+                f"provenance of {next(iter(provenance))!r}, but no attribute is named",
+                hint="Name the attributes to group by",
+            )
         return FaceAttributes(
             table=pd.DataFrame(index=pd.Index(faces)),
             provenance={},

@@ -13,13 +13,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from debias.data.decode import image_suffixes
+from debias.data.folders import pictures_below
 from debias.data.manifest_checks import check_manifest
 from debias.data.tables import TEXT, as_text, read_table, require_columns
 from debias.errors import DataError, UsageError
 
 MANIFEST_COLUMNS = ("image_id", "path", "label", "split", "identity_id")
 WINDOW_COLUMNS = ("crop_side", "crop_x", "crop_y")
+NAMING_COLUMNS = ("image_id", "path", "picture", "identity_id")
+"""Columns whose values may be people's names, or hold them."""
 NO_RENAMING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -80,7 +82,15 @@ class Condition:
     negated: bool = False
 
     def __str__(self) -> str:
-        return f"{self.column}{'!=' if self.negated else '='}{','.join(self.values)}"
+        return self._written(",".join(self.values))
+
+    def without_names(self) -> str:
+        """Return the condition in words that may be shared: a column of names keeps its values."""
+        is_naming = self.column in NAMING_COLUMNS and any(self.values)
+        return self._written("...") if is_naming else str(self)
+
+    def _written(self, values: str) -> str:
+        return f"{self.column}{'!=' if self.negated else '='}{values}"
 
 
 def parse_where(texts: Sequence[str]) -> tuple[Condition, ...]:
@@ -183,8 +193,8 @@ def manifest_from_table(
 
     Raises:
         DataError: there is no row; an id or path is empty; an id comes twice; a label is not 0 or
-            1, a split not train, val or test, a window not inside its picture; an identity is in
-            two splits; a path leaves the root, by itself or through a link.
+            1, a split not train, val or test, a window not inside its picture; an identity or a
+            picture is in two splits; a path leaves the root, by itself or through a link.
     """
     known = (*MANIFEST_COLUMNS, *WINDOW_COLUMNS)
     require_columns(table.columns, ["path"], where=where)
@@ -210,7 +220,8 @@ def manifest_from_folders(*, faces: Path | None, non_faces: Path | None) -> Mani
 
     Raises:
         UsageError: neither is given.
-        DataError: a folder is missing or holds no picture, or one lies inside the other.
+        DataError: a folder is missing or holds no picture, a part of it cannot be read, or one
+            lies inside the other.
     """
     given = [("faces", 1, faces), ("non-faces", 0, non_faces)]
     folders = [(name, label, Path(p).resolve()) for name, label, p in given if p is not None]
@@ -225,7 +236,7 @@ def manifest_from_folders(*, faces: Path | None, non_faces: Path | None) -> Mani
         )
     parts = []
     for name, label, folder in folders:
-        found = pd.Series(_pictures(folder), dtype=TEXT)
+        found = pd.Series(pictures_below(folder), dtype=TEXT)
         inside = folder.relative_to(root).as_posix()
         path = found if inside == "." else inside + "/" + found
         parts.append(pd.DataFrame({"image_id": f"{name}/" + found, "path": path, "label": label}))
@@ -243,10 +254,10 @@ def manifest_from_folder(folder: Path) -> Manifest:
         folder: the folder; folders inside it count.
 
     Raises:
-        DataError: the folder is missing or holds no picture.
+        DataError: the folder is missing or holds no picture, or a part of it cannot be read.
     """
     root = Path(folder).resolve()
-    found = pd.Series(_pictures(root), dtype=TEXT)
+    found = pd.Series(pictures_below(root), dtype=TEXT)
     return _from_files(pd.DataFrame({"image_id": found, "path": found}), root)
 
 
@@ -257,35 +268,3 @@ def _from_files(table: pd.DataFrame, root: Path) -> Manifest:
     for name in ("split", "identity_id"):
         full[name] = full[name].astype(TEXT)
     return Manifest(root=root, table=full)
-
-
-def _pictures(folder: Path) -> list[str]:
-    """Return the sorted posix paths of the pictures below ``folder``, relative to it."""
-    if not folder.is_dir():
-        raise DataError("there is no such folder", where=folder, hint="Check the path")
-    suffixes = image_suffixes()
-    found = []
-    seen = set()
-    for place, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(place)
-        if real in seen:  # a link back up would go round for ever
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [
-            Path(place, name).relative_to(folder).as_posix()
-            for name in files
-            if not name.startswith(".") and Path(name).suffix.lower() in suffixes
-        ]
-    if not found:
-        raise DataError(
-            "holds no pictures", where=folder, hint="Known: " + ", ".join(sorted(suffixes))
-        )
-    try:
-        "".join(found).encode()
-    except UnicodeEncodeError:
-        raise DataError(
-            "holds a file whose name is not UTF-8", where=folder, hint="Rename it"
-        ) from None
-    return sorted(found)

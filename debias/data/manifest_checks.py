@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from debias.data.tables import TEXT, as_text
+from debias.data.tables import TEXT, as_labels, as_text
 from debias.errors import DataError, nearest
 
 SPLITS = ("train", "val", "test")
@@ -41,7 +41,7 @@ def check_manifest(table: pd.DataFrame, *, root: Path, where: object) -> pd.Data
     table["label"] = _checked_labels(table, rows)
     for name in ("split", "identity_id"):
         column = table[name] if name in table.columns else pd.Series(pd.NA, index=table.index)
-        table[name] = _words(column)
+        table[name] = as_text(column)
     _check_splits(table, rows)
     return _checked_windows(table, rows)
 
@@ -114,20 +114,14 @@ def _checked_paths(paths: pd.Series[Any], root: Path, rows: _Rows) -> pd.Series[
     return pd.Series(found, index=paths.index, dtype=TEXT)
 
 
-def _words(column: pd.Series[Any]) -> pd.Series[Any]:
-    """Return cells as text; an empty one is missing."""
-    text = as_text(column)
-    return text.mask(text == "")
-
-
 def _checked_labels(table: pd.DataFrame, rows: _Rows) -> pd.Series[Any]:
     if "label" not in table.columns:
         return pd.Series(pd.NA, index=table.index, dtype="Int8")
-    words = _words(table["label"])
-    known = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
-    bad = (words.notna() & ~words.isin(known)).to_numpy(dtype=bool)
+    words = as_text(table["label"])
+    labels = as_labels(words)
+    bad = (words.notna() & labels.isna()).to_numpy(dtype=bool)
     rows.refuse(bad, "label that is not 0 or 1", words, "1 is a face, 0 a non-face")
-    return words.map(known).astype("Int8")
+    return labels
 
 
 def _check_splits(table: pd.DataFrame, rows: _Rows) -> None:
@@ -135,13 +129,13 @@ def _check_splits(table: pd.DataFrame, rows: _Rows) -> None:
     bad = (split.notna() & ~split.isin(SPLITS)).to_numpy(dtype=bool)
     if bad.any():
         rows.refuse(bad, "unknown split", split, nearest(split[bad].iloc[0], SPLITS))
-    num_splits = split.groupby(table["identity_id"]).transform("nunique")
-    rows.refuse(
-        (num_splits > 1).to_numpy(dtype=bool),
-        "identity that is in two splits",
-        table["identity_id"],
-        "Put all images of a person in one split",
-    )
+    for name, what, hint in (
+        ("identity_id", "identity", "Put all images of a person in one split"),
+        ("path", "picture", "Put all windows of a picture in one split"),
+    ):
+        num_splits = split.groupby(table[name]).transform("nunique")
+        torn = (num_splits > 1).to_numpy(dtype=bool)
+        rows.refuse(torn, f"{what} that is in two splits", table[name], hint)
 
 
 def _checked_windows(table: pd.DataFrame, rows: _Rows) -> pd.DataFrame:
@@ -149,7 +143,7 @@ def _checked_windows(table: pd.DataFrame, rows: _Rows) -> pd.DataFrame:
     for name in names:
         column = table[name] if name in table.columns else pd.Series(np.nan, index=table.index)
         numbers = pd.to_numeric(column, errors="coerce").astype("float64")
-        words = _words(column)
+        words = as_text(column)
         bad = words.notna().to_numpy() & ~numbers.between(0, 1).to_numpy()
         rows.refuse(bad, f"{name} outside 0 to 1", words)
         table[name] = numbers

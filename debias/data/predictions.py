@@ -13,12 +13,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from debias.data.manifest import Condition, choose_rows
-from debias.data.tables import as_text, read_table, require_columns
+from debias.data.tables import TEXT, as_labels, as_text, read_table, require_columns
 from debias.errors import DataError
 from debias.rundir import read_json
 
 WINDOW_MARK = r"#w\d+$"
 """What the id of a window adds to that of the picture it was cut from."""
+
+SPLITS_OF_THE_MODEL = frozenset({"train", "val"})
+"""The splits that make a model: what it learns from, and what chooses it and its threshold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -29,17 +32,24 @@ class Predictions:
         table: ``image_id`` (text, unique), ``y_true`` (bool), ``y_score`` (float64) and
             ``y_pred`` (bool) as far as the file has them, ``cluster`` (text: the person of a
             face, the picture of a non-face; rows that share one are not independent).
-        rows: which rows of the file these are, in words.
+        path: the file.
+        rows: which rows of the file these are, in words that give no person's name.
         num_rows: rows in the file.
         num_unlabelled: rows in question that were left out because they have no label.
-        has_identities: whether any face has an ``identity_id``.
+        num_identified: faces with an ``identity_id``.
+        num_persons: how many identities they have.
+        seen_splits: where the file has splits, none was asked for, and all rows turned out to be
+            of training or validation: which of the two, in alphabetical order. Else empty.
     """
 
     table: pd.DataFrame
+    path: Path
     rows: str
     num_rows: int
     num_unlabelled: int
-    has_identities: bool
+    num_identified: int
+    num_persons: int
+    seen_splits: tuple[str, ...]
 
     @property
     def has_scores(self) -> bool:
@@ -89,12 +99,16 @@ def read_predictions(path: Path, *, where: Sequence[Condition] = ()) -> Predicti
         clean["y_pred"] = _zero_or_one(table["y_pred"], path, missing_allowed=False).astype(bool)
     identity = _optional_text(table, "identity_id")
     clean["cluster"] = _clusters(clean, identity, _optional_text(table, "picture"))
+    persons = identity[clean["y_true"]].dropna()
     return Predictions(
         table=clean.reset_index(drop=True),
+        path=path,
         rows=rows,
         num_rows=len(whole),
         num_unlabelled=num_unlabelled,
-        has_identities=bool(identity[clean["y_true"]].notna().any()),
+        num_identified=len(persons),
+        num_persons=persons.nunique(),
+        seen_splits=() if _name_split(where) else _seen_splits(_optional_text(table, "split")),
     )
 
 
@@ -132,8 +146,8 @@ def read_decisions(predictions: Predictions, *, path: Path) -> Decisions | None:
         return Decisions(answers=decided, threshold=None, target_fpr=None)
     point = read_json(path)
     point = point if isinstance(point, dict) else {}
-    threshold, target_fpr = point.get("threshold"), point.get("target_fpr")
-    if not _is_number(threshold) or not (target_fpr is None or _is_number(target_fpr)):
+    threshold, target_fpr = _number(point.get("threshold")), _number(point.get("target_fpr"))
+    if threshold is None or (target_fpr is None and point.get("target_fpr") is not None):
         raise DataError(
             "is not an operating point", where=path, hint='It needs a number as "threshold"'
         )
@@ -152,19 +166,19 @@ def read_decisions(predictions: Predictions, *, path: Path) -> Decisions | None:
     return Decisions(answers=answers, threshold=threshold, target_fpr=target_fpr)
 
 
-def pair_up(first: Predictions, second: Predictions, *, where: object) -> pd.DataFrame:
+def pair_up(first: Predictions, second: Predictions) -> pd.DataFrame:
     """Return the images that both predict, with ``y_score_first`` and ``y_score_second``.
 
     Args:
         first: whose order, labels and clusters are kept.
         second: predictions of the same images.
-        where: the second's file, for messages.
 
     Raises:
         DataError: one has no scores, they share no image, or labels contradict each other.
     """
-    if not (first.has_scores and second.has_scores):
-        raise DataError("comparing needs the column 'y_score' in both files", where=where)
+    for each in (first, second):
+        if not each.has_scores:
+            raise DataError("comparing needs the column 'y_score' in both files", where=each.path)
     both = first.table.merge(
         second.table[["image_id", "y_true", "y_score"]],
         on="image_id",
@@ -175,13 +189,13 @@ def pair_up(first: Predictions, second: Predictions, *, where: object) -> pd.Dat
         ids = first.table["image_id"].iloc[0], second.table["image_id"].iloc[0]
         raise DataError(
             f"shares no image_id with the predictions ({ids[1]!r} here, {ids[0]!r} there)",
-            where=where,
+            where=second.path,
         )
     contrary = both.loc[both["y_true_first"] != both["y_true_second"], "image_id"]
     if len(contrary):
         raise DataError(
             f"y_true differs for {_num(len(contrary), 'image')}: {', '.join(contrary[:3])}",
-            where=where,
+            where=second.path,
         )
     return both.rename(columns={"y_true_first": "y_true"}).drop(columns="y_true_second")
 
@@ -192,39 +206,53 @@ def cluster_codes(clusters: pd.Series[Any]) -> NDArray[np.intp]:
     return codes
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _number(value: object) -> float | None:
+    """Return a number of a JSON file as a finite float, or None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:  # an integer of more than 308 digits
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _chosen_rows(
     table: pd.DataFrame, where: Sequence[Condition], path: Path
 ) -> tuple[pd.DataFrame, str]:
     """Return the rows that meet the conditions, and the conditions in words."""
-    words = [str(condition) for condition in where]
+    words = [condition.without_names() for condition in where]
     table = choose_rows(table, where, path=path)
-    names_split = any(condition.column == "split" for condition in where)
-    if not names_split and "split" in table:
-        test = as_text(table["split"]).fillna("") == "test"
-        if test.any():
-            table = table[test]
-            words.append("split=test")
     if table.empty:
-        raise DataError(f"no row is left by {' and '.join(words)}", where=path)
+        raise DataError(f"no row is left by {' and '.join(map(str, where))}", where=path)
+    is_test = _optional_text(table, "split").fillna("") == "test"
+    if is_test.any() and not _name_split(where):
+        table = table[is_test]
+        words.append("split=test")
     return table, " and ".join(words) or "all"
+
+
+def _name_split(where: Sequence[Condition]) -> bool:
+    return any(condition.column == "split" for condition in where)
+
+
+def _seen_splits(split: pd.Series[Any]) -> tuple[str, ...]:
+    """Return the splits of the rows if all are of those that make a model."""
+    found = set(split.fillna(""))
+    return tuple(sorted(found)) if found <= SPLITS_OF_THE_MODEL else ()
 
 
 def _checked_ids(column: pd.Series[Any], path: Path) -> pd.Series[Any]:
     ids = as_text(column)
-    _refuse(ids.fillna("").str.strip() == "", "image_id is missing", ids, path)
+    _refuse(ids.isna(), "image_id is missing", ids, path)
     _refuse(ids.duplicated(keep=False), "image_id is repeated", ids, path, "Give one row an image")
     return ids
 
 
 def _zero_or_one(column: pd.Series[Any], path: Path, *, missing_allowed: bool) -> pd.Series[Any]:
     """Return a column of 0, 1 and, where allowed, NA, from numbers, truth values or their text."""
-    words = as_text(column).replace({"": np.nan})
-    meaning = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
-    values = words.str.lower().map(meaning)
+    words = as_text(column)
+    values = as_labels(words)
     bad = values.isna() & words.notna() if missing_allowed else values.isna()
     _refuse(bad, f"{column.name} is not 0 or 1", words, path)
     return values
@@ -240,8 +268,8 @@ def _finite(column: pd.Series[Any], path: Path) -> pd.Series[Any]:
 def _optional_text(table: pd.DataFrame, name: str) -> pd.Series[Any]:
     """Return a column as text, missing throughout where the file lacks it."""
     if name not in table:
-        return pd.Series(np.nan, index=table.index, dtype="object")
-    return as_text(table[name]).replace({"": np.nan})
+        return pd.Series(np.nan, index=table.index, dtype=TEXT)
+    return as_text(table[name])
 
 
 def _clusters(

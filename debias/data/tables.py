@@ -99,18 +99,33 @@ def require_columns(found: Iterable[str], wanted: Iterable[str], *, where: objec
 
 
 def as_text(column: pd.Series[Any]) -> pd.Series[Any]:
-    """Return a column's cells as the words a person would write for them; missing stays missing.
+    """Return a column's cells as the words a person would write for them.
 
-    A whole number is written without a point, so that an id column that was read as floats
-    because one cell is missing still says ``12``; truth is ``true`` or ``false``.
+    Missing stays missing, and so is a cell of nothing but blanks. A whole number is written
+    without a point, so that an id column that was read as floats because one cell is missing
+    still says ``12``; truth is ``true`` or ``false``.
 
     Args:
         column: cells of any type.
     """
     if isinstance(column.dtype, pd.StringDtype):
-        return column.astype(TEXT)
-    words = [None if pd.isna(cell) else _word(cell) for cell in column.tolist()]
-    return pd.Series(words, index=column.index, name=column.name, dtype=TEXT)
+        text = column.astype(TEXT)
+    else:
+        words = [None if pd.isna(cell) else _word(cell) for cell in column.tolist()]
+        text = pd.Series(words, index=column.index, name=column.name, dtype=TEXT)
+    return text.mask(text.str.strip() == "")
+
+
+def as_labels(words: pd.Series[Any]) -> pd.Series[Any]:
+    """Return 1 and 0 for the words that mean them, as Int8; missing for any other word.
+
+    The words are ``1``, ``1.0`` and ``true`` in small or capital letters, and likewise for 0.
+
+    Args:
+        words: cells as :func:`as_text` gives them.
+    """
+    meaning = {"0": 0, "0.0": 0, "false": 0, "1": 1, "1.0": 1, "true": 1}
+    return words.str.strip().str.lower().map(meaning).astype("Int8")
 
 
 def _word(cell: object) -> str:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from debias.data.store import ImageStore
 from debias.models.db_vae import FaceModel
 from debias.models.networks import to_float
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 Autocast = Callable[[], AbstractContextManager[None]]
 
@@ -49,8 +46,8 @@ def evaluating(model: nn.Module) -> Iterator[torch.device]:
 
 def batches(
     store: ImageStore, rows: NDArray[np.int64], *, batch_size: int, device: torch.device
-) -> Iterator[Tensor]:
-    """Yield the images of ``rows`` as floats in [0, 1], (batch, channel, height, width)."""
+) -> Iterator[Float[Tensor, "batch channel height width"]]:
+    """Yield the images of ``rows`` of a store as floats in [0, 1], in that order."""
     for start in range(0, len(rows), batch_size):
         pixels = torch.from_numpy(store.gather(rows[start : start + batch_size]))
         yield to_float(pixels.to(device).permute(0, 3, 1, 2))

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from debias.config import build
 from debias.data.manifest import Manifest
 from debias.data.store import ImageStore
-from debias.errors import DataError
+from debias.errors import ConfigError, DataError
 from debias.inference.predict import predict_logits, probability
 from debias.metrics.operating_point import OperatingPoint
 from debias.models.db_vae import FaceModel
@@ -29,9 +30,12 @@ def score_images(model: FaceModel, store: ImageStore, manifest: Manifest) -> pd.
     Returns:
         Columns ``image_id``, ``y_true`` (1 face, 0 non-face, NA unlabelled), ``y_score`` (the
         probability of "face", in double precision), ``split``, ``identity_id`` and ``picture``
-        (the file: windows of one picture are not independent).
+        (the first id in the manifest that shares the file: windows of one picture are not
+        independent).
     """
     table = manifest.table
+    # An id and not the path, which may tell of the machine that the file lies on.
+    table = table.assign(picture=table.groupby("path")["image_id"].transform("first"))
     table = table[table["image_id"].isin(store.image_ids)]
     rows = store.rows(table["image_id"])
     scores = probability(predict_logits(model, store, rows))
@@ -42,7 +46,7 @@ def score_images(model: FaceModel, store: ImageStore, manifest: Manifest) -> pd.
             "y_score": scores,
             "split": table["split"].array,
             "identity_id": table["identity_id"].array,
-            "picture": table["path"].to_numpy(),
+            "picture": table["picture"].to_numpy(),
         }
     )
 
@@ -57,10 +61,13 @@ def read_operating_point(path: Path) -> OperatingPoint:
     """Return the operating point that training stored.
 
     Raises:
-        DataError: the file is missing or has other fields.
+        DataError: the file is missing, lacks a field, or has one of the wrong type.
     """
     fields = read_json(path)
+    if not isinstance(fields, dict):
+        raise DataError("not an operating point", where=path)
+    known = {name: fields[name] for name in POINT_FIELDS if name in fields}
     try:
-        return OperatingPoint(**{name: fields[name] for name in POINT_FIELDS})
-    except (TypeError, KeyError):
-        raise DataError("not an operating point", where=path) from None
+        return build(OperatingPoint, known, where=str(path))
+    except ConfigError as error:
+        raise DataError(f"not an operating point: {error.what}", where=error.where) from None

@@ -6,7 +6,6 @@ It takes a table of predictions and, for groups, one of attributes; neither a mo
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -40,18 +39,28 @@ from debias.reporting.document import (
     refused_json,
     rows_json,
 )
+from debias.reporting.inputs import inputs_json
 from debias.reporting.notes import notes
 from debias.reporting.schema import (
     SCHEMA_VERSION,
     ComparisonJson,
     ComparisonPointJson,
-    InputJson,
     OperatingPointJson,
     ReportJson,
 )
 from debias.reporting.settings import ReportSettings
 from debias.rundir import RunDir, predictions_file, provenance, write_json
 from debias.seeding import numpy_generator
+
+# What a run.json says of any job; a report says the same of itself.
+_PROVENANCE: tuple[Literal["job", "created", "versions", "platform", "settings", "inputs"], ...] = (
+    "job",
+    "created",
+    "versions",
+    "platform",
+    "settings",
+    "inputs",
+)
 
 
 def run_report(
@@ -75,14 +84,16 @@ def run_report(
             the predictions.
         groups: the attributes to report on, each alone and all of them together; ``new=column``
             renames. None gives the overall figures only.
-        output: an existing directory, for ``report.json``.
+        output: an existing directory to write to; see :func:`write_report`.
         where: which rows to judge; by default those of the test split, if there are any.
         compare: predictions of a second model for the same images.
-        label_provenance: where the labels of each attribute come from, by its name.
+        label_provenance: where the labels of each attribute come from, by its name; it
+            overrides what :func:`debias.data.attributes.read_attributes` finds beside the file.
         settings: how to compute.
 
     Raises:
-        UsageError: attributes are given, but no groups; or a group is named twice.
+        UsageError: attributes are given, but no groups; a group is named twice; or provenance
+            is unknown, or of what is no group.
         DataError: a file is not what it must be; no face has a row among the attributes.
     """
     settings = ReportSettings() if settings is None else settings
@@ -102,14 +113,14 @@ def run_report(
     if compare is not None:
         compare = predictions_file(compare)
         other = read_predictions(compare, where=where)
-        versus = _compare(table, other, known.table, settings, where=compare)
+        versus = _compare(table, other, known.table, settings)
     facts = provenance(
         job="report",
         settings={
             **dataclasses.asdict(settings),
             "target_fpr": list(settings.target_fpr),
             "groups": list(groups),
-            "where": [str(condition) for condition in where],
+            "where": [condition.without_names() for condition in where],
         },
     )
     report: ReportJson = {
@@ -119,7 +130,7 @@ def run_report(
         "versions": facts["versions"],
         "platform": facts["platform"],
         "settings": facts["settings"],
-        "inputs": _inputs(predictions, attributes, compare),
+        "inputs": inputs_json(predictions=predictions, attributes=attributes, compare=compare),
         "rows": rows_json(table),
         "attributes": attributes_json(known),
         "join": join_json(known) if groups else None,
@@ -129,8 +140,29 @@ def run_report(
     }
     report["notes"] = notes(report)
     if output is not None:
-        write_json(RunDir(path=output).report, report)
+        write_report(report, output)
     return report
+
+
+def write_report(report: ReportJson, output: Path) -> None:
+    """Write a report into an existing directory, as ``report.json``.
+
+    Where nothing but a report is in the directory, a ``run.json`` says that this job made it, so
+    that it may be replaced as a whole. A run's own ``run.json`` stays, and a folder that holds
+    anything else gets none: it is not ours to replace.
+
+    Args:
+        report: what :func:`run_report` returned.
+        output: the directory.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    run = RunDir(path=output)
+    if all(item == run.report for item in output.glob("*")):
+        # First of all: a half-made output can then be replaced like a finished one.
+        write_json(run.run_file, {name: report[name] for name in _PROVENANCE})
+    write_json(run.report, report)
 
 
 def _groupings(features: pd.DataFrame) -> list[Grouping]:
@@ -204,11 +236,9 @@ def _compare(
     other: Predictions,
     features: pd.DataFrame,
     settings: ReportSettings,
-    *,
-    where: Path,
 ) -> ComparisonJson:
     """Return both models at each target, on the images that both predict."""
-    both = pair_up(table, other, where=where)
+    both = pair_up(table, other)
     faces, negatives = both[both["y_true"]], both[~both["y_true"]]
     columns = ["y_score_first", "y_score_second"]
     scores = PairedScores(
@@ -243,29 +273,3 @@ def _compare(
         "num_only_other": len(other.table) - len(both),
         "points": points,
     }
-
-
-def _inputs(predictions: Path, attributes: Path | None, compare: Path | None) -> list[InputJson]:
-    point = RunDir(path=predictions.parent).operating_point
-    files: list[tuple[Literal["predictions", "operating point", "attributes", "compare"], Path]]
-    files = [("predictions", predictions)]
-    files += [("operating point", point)] if point.is_file() else []
-    files += [("attributes", attributes)] if attributes is not None else []
-    files += [("compare", compare)] if compare is not None else []
-    return [
-        {"role": role, "path": _public_path(path), "sha256": _sha256(path)} for role, path in files
-    ]
-
-
-def _public_path(path: Path) -> str:
-    """Return a path without what it may tell of whose machine it is on; reports are shared."""
-    return Path(*path.parts[-2:]).as_posix() if path.is_absolute() else path.as_posix()
-
-
-def _sha256(path: Path) -> str:
-    """Return the digest of a file, or of the digests of a folder's Parquet parts in order."""
-    if path.is_dir():
-        parts = "".join(_sha256(part) for part in sorted(path.rglob("*.parquet")))
-        return hashlib.sha256(parts.encode()).hexdigest()
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,1 +1,1 @@
-"""Counts, rates, intervals and disparities; NumPy and SciPy only."""
+"""Counts, rates, intervals and disparities; NumPy, SciPy and pandas only."""

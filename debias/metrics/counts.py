@@ -1,4 +1,4 @@
-"""Who belongs to which group, and how often each group was answered rightly.
+"""Who belongs to which group, and how large each group is.
 
 A group is a tuple of attribute values, one a column: ``("dark", "female")`` for the grouping by
 skin tone and gender, ``("dark",)`` for the one by skin tone alone, ``()`` for everybody.
@@ -9,13 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
+
+from debias.errors import DataError
 
 UNKNOWN = "unknown"
 """The stratum of the rows whose attribute is missing; it is shown, never dropped."""
+
+MAX_GROUPS = 200
+"""More groups than anybody can read; such an attribute is a number that was not cut into classes.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -42,26 +49,6 @@ class Grouping:
     def known(self) -> NDArray[np.bool_]:
         """Whether each group is made of known values only, shape (group,)."""
         return np.array([UNKNOWN not in group for group in self.groups], dtype=np.bool_)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Outcomes:
-    """The four counts of a confusion table for each group, as arrays of shape (group,)."""
-
-    num_positives: NDArray[np.int64]
-    num_true_positives: NDArray[np.int64]
-    num_negatives: NDArray[np.int64]
-    num_false_positives: NDArray[np.int64]
-
-    @property
-    def num_false_negatives(self) -> NDArray[np.int64]:
-        """The faces that were missed."""
-        return self.num_positives - self.num_true_positives
-
-    @property
-    def num_true_negatives(self) -> NDArray[np.int64]:
-        """The non-faces that were told as such."""
-        return self.num_negatives - self.num_false_positives
 
 
 def attribute_values(values: pd.Series) -> NDArray[np.object_]:
@@ -95,11 +82,15 @@ def group_rows(*, sensitive_features: pd.DataFrame, columns: Sequence[str]) -> G
     Args:
         sensitive_features: one row a row to group, one column an attribute.
         columns: the attributes to intersect; none puts all rows in the one group ``()``.
+
+    Raises:
+        DataError: there would be more than :data:`MAX_GROUPS` groups.
     """
     words = [attribute_values(sensitive_features[name]) for name in columns]
     levels = [sorted(set(column), key=_natural_order) for column in words]
     rows = list(zip(*words, strict=True)) if words else [()] * len(sensitive_features)
     present = set(rows)
+    _refuse_many(columns, levels, num_unknown=sum(UNKNOWN in row for row in present))
     complete = set(product(*([value for value in level if value != UNKNOWN] for level in levels)))
     groups = sorted(present | complete, key=_group_order)
     position = {group: code for code, group in enumerate(groups)}
@@ -107,36 +98,19 @@ def group_rows(*, sensitive_features: pd.DataFrame, columns: Sequence[str]) -> G
     return Grouping(columns=tuple(columns), groups=tuple(groups), codes=codes)
 
 
-def count_outcomes(
-    *, y_true: ArrayLike, y_pred: ArrayLike, grouping: Grouping | None = None
-) -> Outcomes:
-    """Return the confusion counts of each group; they add up to those of the pool.
-
-    Args:
-        y_true: 1 for a face and 0 for a non-face, shape (row,).
-        y_pred: 1 where a face was answered, else 0, shape (row,).
-        grouping: the groups of the same rows; one group of all rows when None.
-
-    Raises:
-        ValueError: the shapes differ.
-    """
-    faces = np.asarray(y_true).astype(np.bool_)
-    answers = np.asarray(y_pred).astype(np.bool_)
-    codes = np.zeros(faces.shape, dtype=np.intp) if grouping is None else grouping.codes
-    if not faces.shape == answers.shape == codes.shape:
-        raise ValueError(
-            f"y_true {faces.shape}, y_pred {answers.shape} and the groups {codes.shape} differ"
-        )
-    num_groups = 1 if grouping is None else len(grouping.groups)
-
-    def count(chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
-        return np.bincount(codes[chosen], minlength=num_groups).astype(np.int64)
-
-    return Outcomes(
-        num_positives=count(faces),
-        num_true_positives=count(faces & answers),
-        num_negatives=count(~faces),
-        num_false_positives=count(~faces & answers),
+def _refuse_many(
+    columns: Sequence[str], levels: Sequence[Sequence[str]], *, num_unknown: int
+) -> None:
+    """Refuse a grouping of too many groups, before all combinations are listed."""
+    num_values = [len(set(level) - {UNKNOWN}) for level in levels]
+    num_groups = prod(num_values) + num_unknown
+    if num_groups <= MAX_GROUPS:
+        return
+    most = int(np.argmax(num_values))
+    raise DataError(
+        f"{' x '.join(columns)} makes {num_groups:,} groups, more than {MAX_GROUPS}: "
+        f"{columns[most]!r} alone has {num_values[most]:,} values",
+        hint="Cut numbers into classes first, or name fewer attributes",
     )
 
 

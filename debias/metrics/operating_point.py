@@ -82,7 +82,8 @@ def operating_point(
     Raises:
         UsageError: the rate is not in (0, 1).
         TooFewNegativesError: there are fewer non-faces than :func:`negatives_needed`.
-        DataError: a score is NaN or infinite.
+        DataError: a score is NaN or infinite, or so many are the largest number of their type
+            that no threshold lies above them.
     """
     scores = _finite_scores(y_score_negatives)
     exact = _exact(target_fpr)
@@ -96,6 +97,13 @@ def operating_point(
     num_allowed = math.floor(exact * scores.size)
     # The (num_allowed + 1)-th highest score is the first that has to stay out.
     excluded = np.partition(scores, scores.size - 1 - num_allowed)[scores.size - 1 - num_allowed]
+    if excluded == np.finfo(scores.dtype).max:
+        raise DataError(
+            f"{np.count_nonzero(scores == excluded):,} of {scores.size:,} non-faces score "
+            f"{excluded:g}, the largest {scores.dtype} there is, so that no threshold keeps to a "
+            f"false-positive rate of {100 * target_fpr:g} %",
+            hint="Give scores that tell these images apart",
+        )
     threshold = np.nextafter(excluded, scores.dtype.type(np.inf))
     num_false_positives = int(np.count_nonzero(scores >= threshold))
     return OperatingPoint(

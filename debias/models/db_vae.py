@@ -11,6 +11,7 @@ References:
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Literal, NamedTuple, get_args
 
 import torch
@@ -26,7 +27,7 @@ from debias.models.losses import (
     kl_divergence,
     reconstruction_loss,
 )
-from debias.models.networks import NetworkSettings, build_encoder
+from debias.models.networks import CUSTOM, NetworkSettings, build_encoder
 
 Architecture = Literal["db-vae", "classifier", "vae", "beta-vae", "autoencoder"]
 CLASSIFYING: tuple[Architecture, ...] = ("db-vae", "classifier")
@@ -36,16 +37,16 @@ class ModelOutput(NamedTuple):
     """What one pass over a training batch gives; ``None`` where a model has no such part.
 
     Attributes:
-        logit: log odds of "face", shape (batch,).
-        mu: posterior means of the face rows, shape (face, latent).
-        log_var: log of the posterior variances of the face rows, shape (face, latent).
-        reconstruction: decoded face rows, shape (face, channel, height, width).
+        logit: log odds of "face".
+        mu: posterior means of the face rows.
+        log_var: log of the posterior variances of the face rows.
+        reconstruction: decoded face rows.
     """
 
-    logit: Tensor | None
-    mu: Tensor | None
-    log_var: Tensor | None
-    reconstruction: Tensor | None
+    logit: Float[Tensor, " batch"] | None
+    mu: Float[Tensor, "face latent"] | None
+    log_var: Float[Tensor, "face latent"] | None
+    reconstruction: Float[Tensor, "face channel height width"] | None
 
 
 class FaceModel(nn.Module):
@@ -55,8 +56,11 @@ class FaceModel(nn.Module):
         settings: shape of the networks.
         architecture: which heads it has.
         encoder: any module from images in [0, 1], (batch, channel, height, width), to features,
-            (batch, feature); ``settings.encoder`` is then not used.
+            (batch, feature); the model's ``settings.encoder`` is then ``custom``.
         num_features: the width of ``encoder``'s features; needed with ``encoder``.
+
+    Raises:
+        ConfigError: the architecture or encoder is unknown, or ``num_features`` is missing.
     """
 
     def __init__(
@@ -73,6 +77,8 @@ class FaceModel(nn.Module):
         if encoder is None:
             encoder = build_encoder(settings)
             num_features = encoder.num_features
+        else:
+            settings = dataclasses.replace(settings, encoder=CUSTOM)
         if num_features is None:
             raise ConfigError("needed beside an encoder of your own", where="num_features")
         self.settings = settings

@@ -14,10 +14,12 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from debias.errors import ConfigError, nearest
+from debias.errors import ConfigError
+from debias.models.backbones import TorchvisionEncoder
 
 Norm = Literal["none", "batch", "group"]
 TORCHVISION = "torchvision:"
+CUSTOM = "custom"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,7 @@ class NetworkSettings:
         image_size: height and width of the input in pixels, 32 to 128.
         encoder: ``conv`` for the network described here, or ``torchvision:NAME`` for a
             torchvision classification model, untrained, whose last layer gives the features.
+            ``custom`` stands for a module that was given in Python, and cannot be built.
         channels: output channels of each stride-2 stage; their number is the depth.
         kernel_sizes: one odd kernel size a stage, or a single one for all.
         blocks: residual blocks (two 3x3 convolutions) after each stage; one number a stage, or a
@@ -63,17 +66,22 @@ class NetworkSettings:
             raise ConfigError(f"{self.image_size} is outside 32 to 128", where="model.image_size")
         if not stages or min(self.channels) < 1:
             raise ConfigError("at least one positive width is needed", where="model.channels")
-        if len(self.decoder_channels) not in (0, stages):
-            raise ConfigError(f"{stages} widths are needed", where="model.decoder_channels")
+        widths = self.decoder_channels
+        if widths and (len(widths) != stages or min(widths) < 1):
+            raise ConfigError(
+                f"{stages} positive widths are needed", where="model.decoder_channels"
+            )
         if self.image_size % 2**stages:
             raise ConfigError(
                 f"{self.image_size} cannot be halved {stages} times",
                 where="model.image_size",
                 hint=f"Use a multiple of {2**stages}, or fewer model.channels",
             )
-        if len(self.kernel_sizes) not in (1, stages) or any(k % 2 == 0 for k in self.kernel_sizes):
+        odd = all(kernel > 0 and kernel % 2 for kernel in self.kernel_sizes)
+        if len(self.kernel_sizes) not in (1, stages) or not odd:
             raise ConfigError(
-                f"one odd size, or {stages} of them, are needed", where="model.kernel_sizes"
+                f"one positive odd size, or {stages} of them, are needed",
+                where="model.kernel_sizes",
             )
         if len(self.blocks) not in (1, stages) or min(self.blocks) < 0:
             raise ConfigError(f"one number, or {stages}, are needed", where="model.blocks")
@@ -181,50 +189,24 @@ class Encoder(nn.Module):
         return features
 
 
-class TorchvisionEncoder(nn.Module):
-    """A torchvision classification model whose last layer gives the features.
-
-    Weights are not downloaded: the model starts untrained.
-
-    Raises:
-        ConfigError: torchvision has no classification model of that name.
-    """
-
-    def __init__(self, name: str, num_features: int) -> None:
-        super().__init__()
-        from torchvision import models
-
-        names = models.list_models(module=models)
-        if name not in names:
-            raise ConfigError(
-                f"torchvision has no model {name!r}",
-                where="model.encoder",
-                hint=nearest(name, names),
-            )
-        self.body = models.get_model(name, weights=None, num_classes=num_features)
-        self.num_features = num_features
-
-    def forward(
-        self, images: Float[Tensor, "batch channel height width"]
-    ) -> Float[Tensor, "batch feature"]:
-        """Return the features of RGB images in [0, 1]."""
-        features = self.body(images * 2 - 1)
-        if not isinstance(features, Tensor):  # GoogLeNet and Inception add auxiliary outputs
-            features = features.logits
-        return torch.relu(features)
-
-
 def build_encoder(settings: NetworkSettings) -> Encoder | TorchvisionEncoder:
     """Return the encoder that ``settings.encoder`` names.
 
     Raises:
-        ConfigError: the name is neither ``conv`` nor ``torchvision:NAME``.
+        ConfigError: the name is neither ``conv`` nor ``torchvision:NAME``; torchvision has no
+            such model, or it does not take images of ``settings.image_size``.
     """
     if settings.encoder == "conv":
         return Encoder(settings)
     if settings.encoder.startswith(TORCHVISION):
         name = settings.encoder.removeprefix(TORCHVISION)
-        return TorchvisionEncoder(name, settings.hidden or 512)
+        return TorchvisionEncoder(name, settings.hidden or 512, image_size=settings.image_size)
+    if settings.encoder == CUSTOM:
+        raise ConfigError(
+            "the encoder is a module of your own, which settings cannot build",
+            where="model.encoder",
+            hint="In Python, pass encoder= and num_features= to FaceModel or load_model",
+        )
     raise ConfigError(
         f"unknown encoder {settings.encoder!r}",
         where="model.encoder",

@@ -64,6 +64,9 @@ def operating_point_json(
         "reason": None,
         "threshold": threshold,
         "fpr": rate_json(evaluation.fpr),
+        "expected_false_positives": None
+        if target_fpr is None
+        else target_fpr * evaluation.fpr.num_effective,
         "recall": rate_json(evaluation.recall),
         "groupings": [_grouping_json(result) for result in evaluation.groupings],
     }
@@ -78,6 +81,7 @@ def refused_json(*, target_fpr: float, reason: str) -> OperatingPointJson:
         "reason": reason,
         "threshold": None,
         "fpr": None,
+        "expected_false_positives": None,
         "recall": None,
         "groupings": [],
     }
@@ -114,8 +118,10 @@ def rows_json(table: Predictions) -> RowsJson:
         "chosen": table.rows,
         "num_in_file": table.num_rows,
         "num_unlabelled": table.num_unlabelled,
+        "seen_splits": list(table.seen_splits),
         "num_faces": len(table.faces),
-        "num_persons": table.faces["cluster"].nunique() if table.has_identities else None,
+        "num_faces_identified": table.num_identified,
+        "num_persons": table.num_persons if table.num_identified else None,
         "num_negatives": len(table.negatives),
         "num_pictures": table.negatives["cluster"].nunique(),
     }
@@ -168,7 +174,7 @@ def _grouping_comparison_json(result: GroupingComparison) -> GroupingComparisonJ
 
 def _grouping_json(result: GroupingResult) -> GroupingJson:
     names = [group_name(values) for values in result.grouping.groups]
-    ranked = [names[position] for position in result.ranked]
+    ranked = [result.grouping.groups[position] for position in result.ranked]
     status = _statuses(result.grouping, result.ranked)
     groups: list[GroupJson] = [
         {
@@ -192,8 +198,10 @@ def _grouping_json(result: GroupingResult) -> GroupingJson:
         "variance": _finite(result.accuracies.variance),
         "pairs": [
             {
-                "first": ranked[pair.first],
-                "second": ranked[pair.second],
+                "first": group_name(ranked[pair.first]),
+                "first_values": list(ranked[pair.first]),
+                "second": group_name(ranked[pair.second]),
+                "second_values": list(ranked[pair.second]),
                 "difference": pair.difference,
                 "low": pair.low,
                 "high": pair.high,
@@ -205,15 +213,18 @@ def _grouping_json(result: GroupingResult) -> GroupingJson:
     }
 
 
-def _gap_json(result: GroupingResult, ranked: Sequence[str]) -> GapJson | None:
+def _gap_json(result: GroupingResult, ranked: Sequence[tuple[str, ...]]) -> GapJson | None:
     if result.gap is None or result.null_gap is None:
         return None
+    worst, best = ranked[result.gap.worst], ranked[result.gap.best]
     return {
         "value": result.gap.value,
         "low": result.gap.low,
         "high": result.gap.high,
-        "worst": ranked[result.gap.worst],
-        "best": ranked[result.gap.best],
+        "worst": group_name(worst),
+        "worst_values": list(worst),
+        "best": group_name(best),
+        "best_values": list(best),
         "null_median": result.null_gap.median,
         "null_percentile_95": result.null_gap.percentile_95,
         "null_p_value": result.null_gap.p_value,

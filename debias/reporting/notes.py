@@ -5,6 +5,13 @@ from __future__ import annotations
 from debias.reporting.schema import OperatingPointJson, ReportJson
 
 ESTIMATED = ("proxy", "estimated", "unknown")
+SEEN = {
+    False: "There are no test images here: judged on validation images, which set the threshold "
+    "and chose the model. New images are likely to be answered less well.",
+    True: "There are no test images here: judged on images that the model was trained on, too. "
+    "New images are likely to be answered less well.",
+}
+"""What it means to judge on validation, or on training images too."""
 
 
 def notes(report: ReportJson) -> list[str]:
@@ -26,6 +33,8 @@ def notes(report: ReportJson) -> list[str]:
 
 def _data_notes(report: ReportJson) -> list[str]:
     rows, found = report["rows"], []
+    if rows["seen_splits"]:
+        found.append(SEEN["train" in rows["seen_splits"]])
     if rows["num_faces"] == 0:
         found.append("There are no faces: recall is not estimable.")
     if rows["num_negatives"] == 0:
@@ -39,6 +48,13 @@ def _data_notes(report: ReportJson) -> list[str]:
         found.append(
             "There is no identity_id: faces count as independent. If persons appear more than "
             "once, the intervals are too narrow."
+        )
+    elif rows["num_faces_identified"] < rows["num_faces"]:
+        num_unknown = rows["num_faces"] - rows["num_faces_identified"]
+        found.append(
+            f"{num_unknown:,} of {rows['num_faces']:,} faces have no identity_id: these faces "
+            "count as independent. If persons appear more than once among them, the intervals "
+            "are too narrow."
         )
     return found
 
@@ -87,8 +103,32 @@ def _point_notes(report: ReportJson) -> list[str]:
             "No threshold came with the predictions: what the model does in use is not shown."
         )
     least = report["settings"]["min_false_positives"]
+    found += [_few_note(point) for point in points if _expects_few(point, least)]
     found += [_tie_note(point) for point in points if _falls_short(point, least)]
     return found
+
+
+def _expects_few(point: OperatingPointJson, least: int) -> bool:
+    """Tell whether the independent non-faces are too few for the rate that was asked for."""
+    expected = point["expected_false_positives"]
+    has_negatives = point["fpr"] is not None and point["fpr"]["num_trials"] > 0
+    return has_negatives and expected is not None and expected < least
+
+
+def _few_note(point: OperatingPointJson) -> str:
+    rate, expected, target = point["fpr"], point["expected_false_positives"], point["target_fpr"]
+    assert rate is not None
+    assert expected is not None
+    assert target is not None
+    which = "stored threshold" if point["source"] == "stored" else "threshold set here"
+    shared = ""
+    if rate["design_effect"] != 1.0:
+        shared = f", worth {expected / target:,.0f} independent ones since they share pictures"
+    return (
+        f"Few non-faces at the {which} for {100 * target:g} %: {rate['num_trials']:,}{shared}. "
+        f"{expected:.1f} false positives are to be expected of so many, too few to tell the rate "
+        "well. More pictures would help; more windows of the same ones would not."
+    )
 
 
 def _falls_short(point: OperatingPointJson, least: int) -> bool:

@@ -10,6 +10,8 @@ from typing import Any, Literal, TypedDict
 
 SCHEMA_VERSION = 1
 
+InputRole = Literal["predictions", "operating point", "attributes", "compare"]
+
 
 class RateJson(TypedDict):
     """A share with its Wilson interval; ``value``, ``low``, ``high`` are null without trials."""
@@ -24,7 +26,7 @@ class RateJson(TypedDict):
 
 
 class GroupJson(TypedDict):
-    """One group of faces."""
+    """One group of faces; its values identify it, its name is for reading."""
 
     name: str
     values: list[str]
@@ -39,7 +41,9 @@ class GapJson(TypedDict):
     low: float
     high: float
     worst: str
+    worst_values: list[str]
     best: str
+    best_values: list[str]
     null_median: float
     null_percentile_95: float
     null_p_value: float
@@ -49,7 +53,9 @@ class PairJson(TypedDict):
     """Recall of the first group minus recall of the second."""
 
     first: str
+    first_values: list[str]
     second: str
+    second_values: list[str]
     difference: float
     low: float
     high: float
@@ -83,6 +89,8 @@ class OperatingPointJson(TypedDict):
     reason: str | None
     threshold: float | None
     fpr: RateJson | None
+    expected_false_positives: float | None
+    """Of independent non-faces at the target: what the design effect leaves of them counts."""
     recall: RateJson | None
     groupings: list[GroupingJson]
 
@@ -140,8 +148,9 @@ class ComparisonJson(TypedDict):
 class InputJson(TypedDict):
     """A file that the report was made from."""
 
-    role: Literal["predictions", "operating point", "attributes", "compare"]
+    role: InputRole
     path: str
+    """Its name, after that of the run directory it lies in, if it does."""
     sha256: str
 
 
@@ -151,8 +160,14 @@ class RowsJson(TypedDict):
     chosen: str
     num_in_file: int
     num_unlabelled: int
+    seen_splits: list[str]
+    """"train", "val" or both, where only such rows were there to judge and nobody asked for them.
+    """
     num_faces: int
+    num_faces_identified: int
+    """Faces with an identity_id."""
     num_persons: int | None
+    """Identities of these faces; null where no face has one."""
     num_negatives: int
     num_pictures: int
 

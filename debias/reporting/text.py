@@ -62,10 +62,9 @@ def _heading(report: ReportJson) -> Iterator[str]:
     yield "FAIRNESS REPORT"
     for item in report["inputs"]:
         yield f"  {item['role'] + ':':<17}{shorten(item['path'], 80)}"
-    persons = "" if rows["num_persons"] is None else f" of {rows['num_persons']:,} persons"
     pictures = f" from {rows['num_pictures']:,} pictures" if rows["num_negatives"] else ""
     yield f"  {'rows:':<17}{clean(rows['chosen'])} ({rows['num_in_file']:,} in the file)"
-    yield f"  {'faces:':<17}{rows['num_faces']:,}{persons}"
+    yield f"  {'faces:':<17}{_faces(report)}"
     yield f"  {'non-faces:':<17}{rows['num_negatives']:,}{pictures}"
     for label in report["attributes"]:
         unknown_origin = label["provenance"] == "unknown"
@@ -80,6 +79,19 @@ def _heading(report: ReportJson) -> Iterator[str]:
             f"  {'unmatched:':<17}{join['num_faces_unmatched']:,} faces without attributes, "
             f"{join['num_attributes_unmatched']:,} attributes without an image judged here"
         )
+
+
+def _faces(report: ReportJson) -> str:
+    """Return how many faces there are, and of how many persons as far as that is known."""
+    rows = report["rows"]
+    if rows["num_persons"] is None:
+        return f"{rows['num_faces']:,}"
+    if rows["num_faces_identified"] == rows["num_faces"]:
+        return f"{rows['num_faces']:,} of {rows['num_persons']:,} persons"
+    return (
+        f"{rows['num_faces']:,}, of which {rows['num_faces_identified']:,} have an identity_id "
+        f"({rows['num_persons']:,} persons)"
+    )
 
 
 def _summary(report: ReportJson) -> Iterator[str]:
@@ -105,7 +117,8 @@ def _worst(point: OperatingPointJson) -> tuple[str, str, str]:
     for grouping in reversed(point["groupings"]):
         gap = grouping["gap"]
         if gap is not None:
-            rate = next(g["recall"] for g in grouping["groups"] if g["name"] == gap["worst"])
+            values = gap["worst_values"]
+            rate = next(g["recall"] for g in grouping["groups"] if g["values"] == values)
             return percent(rate["value"]), percent(gap["value"]), gap["worst"]
     return "-", "-", "-"
 
@@ -155,7 +168,10 @@ def _group_line(group: GroupJson, grouping: GroupingJson, floor: float) -> str:
     gap, rate = grouping["gap"], group["recall"]
     remark = REMARKS[group["status"]]
     if gap is not None and group["status"] == "ranked" and gap["value"] > 0:
-        remark = {gap["worst"]: "< worst", gap["best"]: "best"}.get(group["name"], "")
+        is_worst, is_best = (
+            group["values"] == values for values in (gap["worst_values"], gap["best_values"])
+        )
+        remark = "< worst" if is_worst else "best" if is_best else ""
     return (
         f"  {group_cell(group['name'])}{rate['num_trials']:>8,}{percent(rate['value']):>10}"
         f"{interval(rate):>16}  {plot(rate, floor)} {remark}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from debias.errors import TrainingError
@@ -52,7 +53,7 @@ class LossGuard:
         self._sums = torch.zeros(len(_NAMES), dtype=torch.float64)
         self._count = 0
 
-    def add(self, parts: Tensor) -> bool:
+    def add(self, parts: Float[Tensor, " part"]) -> bool:
         """Take the loss parts of one step; returns whether it is time for :meth:`check`."""
         self._window.append(parts)
         return len(self._window) >= WINDOW

@@ -130,7 +130,6 @@ def fit(
             run,
             num_steps=training.epochs * num_batches,
             first_step=progress.epoch * num_batches,
-            batch_size=training.batch_size,
             show=show_progress and fabric.is_global_zero,
             write=fabric.is_global_zero,
         ),
@@ -222,7 +221,7 @@ def _train_epoch(
         parts.stepper.step()
         if parts.average is not None:
             parts.average.update_parameters(parts.model)
-        parts.monitor.advance()
+        parts.monitor.advance(len(images) * fabric.world_size)
         if guard.add(loss.stacked()):
             parts.monitor.show({name: part for name, part in guard.check().items() if part})
     guard.check()

@@ -54,7 +54,9 @@ def validation_figures(
     labels' shares on the right side of a logit of 0.
     """
     if model.classifier is None:
-        return {"val_loss": _generative_loss(model, store, rows.faces, settings, autocast)}
+        return {
+            "val_loss": _generative_loss(model, store, rows.faces, settings, autocast, batch_size)
+        }
     losses, hits = [], []
     with evaluating(model) as device, autocast():
         for label, chosen in ((1.0, rows.faces), (0.0, rows.non_faces)):
@@ -75,7 +77,7 @@ def _generative_loss(
     faces: NDArray[np.int64],
     settings: LossSettings,
     autocast: Autocast,
-    batch_size: int = 512,
+    batch_size: int,
 ) -> float:
     total = 0.0
     with evaluating(model) as device, autocast():

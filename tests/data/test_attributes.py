@@ -5,7 +5,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from debias.data.attributes import read_attributes, write_attributes
+from debias.data.attributes import (
+    PROVENANCES,
+    parse_provenance,
+    read_attributes,
+    write_attributes,
+)
 from debias.data.tables import write_table
 from debias.errors import DataError, UsageError
 
@@ -113,3 +118,29 @@ def test_broken_provenance_is_refused(text: str, tmp_path: Path) -> None:
     write(tmp_path / "a.provenance.json", text)
     with pytest.raises(DataError, match="provenance"):
         read_attributes(path, columns=["race"])
+
+
+def test_provenance_is_read_from_words() -> None:
+    found = parse_provenance("skin_tone=proxy, gender = annotated")
+    assert found == {"skin_tone": "proxy", "gender": "annotated"}
+    text = ",".join(f"a{k}={word}" for k, word in enumerate(PROVENANCES))
+    assert list(parse_provenance(text).values()) == list(PROVENANCES)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("skin_tone=anotated", r"'anotated' of 'skin_tone'. Did you mean 'annotated'\?"),
+        ("skin_tone=xyz", "Known: annotated, estimated, proxy, self-reported, unknown"),
+        ("skin_tone", "Write name=word"),
+        ("=proxy", "Write name=word"),
+        ("skin_tone=", "Write name=word"),
+        ("", "Write name=word"),
+        ("a=proxy,,b=proxy", "Write name=word"),
+        ("a=proxy,a=annotated", "'a' is given twice"),
+        ("a=proxy=b", "unknown provenance 'proxy=b'"),
+    ],
+)
+def test_unreadable_provenance_is_refused(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        parse_provenance(text)

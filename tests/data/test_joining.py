@@ -7,7 +7,7 @@ import pytest
 
 from debias.data.joining import read_face_attributes
 from debias.data.predictions import Predictions, read_predictions
-from debias.errors import DataError
+from debias.errors import DataError, UsageError
 
 
 @pytest.fixture
@@ -55,3 +55,8 @@ def test_attributes_of_other_images_are_refused(tmp_path: Path, predictions: Pre
 def test_without_columns_nothing_is_read(tmp_path: Path, predictions: Predictions) -> None:
     known = read_face_attributes(predictions, tmp_path / "missing.csv", columns=[])
     assert known.table.shape == (3, 0)
+
+
+def test_provenance_without_attributes_is_refused(tmp_path: Path, predictions: Predictions) -> None:
+    with pytest.raises(UsageError, match="provenance of 'race', but no attribute is named"):
+        read_face_attributes(predictions, tmp_path, columns=[], provenance={"race": "proxy"})

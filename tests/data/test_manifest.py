@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -137,6 +138,10 @@ def test_another_root_may_be_named(tmp_path: Path) -> None:
             "path,split,identity_id\na,train,p\nb,test,p\nc,test,q\n",
             r"identity that is in two splits in 2 rows: line 2 \('p'\), line 3 \('p'\)",
         ),
+        (
+            "image_id,path,split\nx,a,train\ny,./a,val\nz,b,val\n",
+            r"picture that is in two splits in 2 rows: line 2 \('a'\), line 3 \('a'\)",
+        ),
         ("path\n/etc/passwd\n", r"leaves the root .* line 2 \('/etc/passwd'\)"),
         ("path\n../a.jpg\n", "leaves the root"),
         ("path\na/../../b.jpg\n", "leaves the root"),
@@ -153,6 +158,20 @@ def test_faults_are_named_with_their_place(text: str, message: str, tmp_path: Pa
     with pytest.raises(DataError, match=message) as caught:
         listed(tmp_path, text)
     assert str(tmp_path / "m.csv") in str(caught.value)
+
+
+def test_blank_cells_are_missing(tmp_path: Path) -> None:
+    text = "path,label,split,identity_id\na,1, ,\t\nb, ,train,  \nc,0,val,\n"
+    table = listed(tmp_path, text).table
+    assert table["split"].isna().tolist() == [True, False, False]
+    assert table["label"].isna().tolist() == [False, True, False]
+    assert table["identity_id"].isna().all()  # or a and b would be one person
+    assert listed(tmp_path, text, ["split="]).table["path"].tolist() == ["a"]
+
+
+def test_labels_may_be_truth_values_in_any_case(tmp_path: Path) -> None:
+    text = "path,label\na,True\nb,FALSE\nc,true\nd,1\ne,0.0\n"
+    assert listed(tmp_path, text).table["label"].tolist() == [1, 0, 1, 1, 0]
 
 
 def test_many_faults_are_counted_and_three_shown(tmp_path: Path) -> None:
@@ -365,13 +384,51 @@ def test_folder_faults_are_named(tmp_path: Path) -> None:
     touch(tmp_path / "f" / "n" / "a.jpg", tmp_path / "e" / "notes.txt")
     with pytest.raises(UsageError, match="no images are named"):
         manifest_from_folders(faces=None, non_faces=None)
-    with pytest.raises(DataError, match=r"holds no pictures.*\.jpg"):
+    with pytest.raises(DataError, match=r"holds no pictures, but 1 other file\..*\.jpg"):
         manifest_from_folder(tmp_path / "e")
     (tmp_path / "e" / os.fsdecode(b"\xff.jpg")).touch()
     with pytest.raises(DataError, match="not UTF-8"):
         manifest_from_folder(tmp_path / "e")
+    touch(tmp_path / "o" / "s" / "a.arw", tmp_path / "o" / "b.pdf", tmp_path / "o" / ".c.pdf")
+    with pytest.raises(DataError, match="holds no pictures, but 2 other files"):
+        manifest_from_folder(tmp_path / "o")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=r"holds no pictures\. Known"):
+        manifest_from_folder(tmp_path / "empty")
     with pytest.raises(DataError, match="no such folder"):
         manifest_from_folder(tmp_path / "none")
     for faces, non_faces in [("f", "f"), ("f", "f/n"), ("f/n", "f")]:
         with pytest.raises(DataError, match="inside each other"):
             manifest_from_folders(faces=tmp_path / faces, non_faces=tmp_path / non_faces)
+
+
+def test_a_folder_that_cannot_be_read_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path / "a.jpg", tmp_path / "locked" / "b.jpg")
+    plain = os.scandir
+
+    def scandir(place: str) -> Any:  # permissions would not stop a superuser
+        if Path(place).name == "locked":
+            raise PermissionError(13, "Permission denied", str(place))
+        return plain(place)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(DataError, match="locked: the folder cannot be read: Permission denied"):
+        manifest_from_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "shared"),
+    [
+        ("identity_id=jane,joe", "identity_id=..."),
+        ("image_id!=jane", "image_id!=..."),
+        ("path=jane.jpg", "path=..."),
+        ("identity_id!=", "identity_id!="),
+        ("pool=natural,test", "pool=natural,test"),
+    ],
+)
+def test_names_stay_out_of_conditions_that_are_shared(text: str, shared: str) -> None:
+    (condition,) = parse_where([text])
+    assert condition.without_names() == shared
+    assert str(condition) == text

@@ -62,6 +62,36 @@ def test_the_test_split_is_taken_if_there_is_one(tmp_path: Path) -> None:
     assert len(read(tmp_path, split=["val", "val", "train", None]).table) == 4
 
 
+def test_splits_that_made_the_model_are_told_where_nobody_asked_for_them(tmp_path: Path) -> None:
+    def seen(*splits: str | None, where: str | None = None) -> tuple[str, ...]:
+        path = save(tmp_path, split=list(splits), pool=list("aabb"))
+        return read_predictions(path, where=parse_where([where] if where else [])).seen_splits
+
+    assert seen("val", "val", "val", "val") == ("val",)
+    assert seen("val", "train", "val", "val") == ("train", "val")
+    assert seen("val", "val", "val", "test") == ()
+    assert seen("val", "val", "val", None) == ()
+    assert seen("val", "val", "val", " ") == ()
+    assert seen("val", "val", "val", "val", where="split=val") == ()
+    assert seen("val", "val", "test", "test", where="pool=a") == ("val",)
+    assert read(tmp_path).seen_splits == ()
+
+
+def test_blank_cells_are_missing(tmp_path: Path) -> None:
+    found = read(
+        tmp_path,
+        y_true=["1", "1", "0", " "],
+        identity_id=[" ", "  ", " ", ""],
+        picture=[" ", "\t", " ", " "],
+        split=["test", " ", "test", "test"],
+    )
+    assert found.table["image_id"].tolist() == ["001", "n1"]
+    assert (found.num_identified, found.num_unlabelled) == (0, 1)
+    found = read(tmp_path, identity_id=[" ", " ", None, None], picture=[" ", " ", "p", " "])
+    assert found.faces["cluster"].nunique() == 2
+    assert found.negatives["cluster"].nunique() == 2
+
+
 def test_where_chooses_rows_and_may_name_the_split(tmp_path: Path) -> None:
     path = save(tmp_path, split=["val", "test", "test", "test"], pool=["a", "a", "b", "a"])
     one = read_predictions(path, where=parse_where(["pool=a"]))
@@ -85,15 +115,16 @@ def test_rows_without_label_are_counted_and_left_out(tmp_path: Path) -> None:
 def test_what_rows_share(tmp_path: Path) -> None:
     """Faces share a person, else a picture; non-faces a picture, else the id before the window."""
     found = read(tmp_path, identity_id=["p", "p", "p", None])
-    assert found.has_identities
+    assert (found.num_identified, found.num_persons) == (2, 1)
     faces, negatives = cluster_codes(found.faces["cluster"]), found.negatives["cluster"]
     assert faces.tolist() == [0, 0]
     assert cluster_codes(negatives).tolist() == [0, 0]
     found = read(tmp_path, picture=["x.jpg", "x.jpg", "y.jpg", "z.jpg"])
-    assert not found.has_identities
+    assert (found.num_identified, found.num_persons) == (0, 0)
     assert cluster_codes(found.faces["cluster"]).tolist() == [0, 0]
     assert cluster_codes(found.negatives["cluster"]).tolist() == [0, 1]
     found = read(tmp_path, identity_id=["p", None, None, None])
+    assert (found.num_identified, found.num_persons) == (1, 1)
     assert cluster_codes(found.faces["cluster"]).tolist() == [0, 1]
 
 
@@ -175,7 +206,18 @@ def test_decisions_that_contradict_the_threshold_are_refused(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "text", ["[]", "{}", '{"threshold": "x"}', '{"threshold": NaN}', '{"threshold": true}', "{"]
+    "text",
+    [
+        "[]",
+        "{}",
+        '{"threshold": "x"}',
+        '{"threshold": NaN}',
+        '{"threshold": true}',
+        "{",
+        f'{{"threshold": {"9" * 400}}}',
+        f'{{"threshold": 0.5, "target_fpr": {"9" * 400}}}',
+        '{"threshold": 0.5, "target_fpr": "1 %"}',
+    ],
 )
 def test_what_is_no_operating_point_is_refused(tmp_path: Path, text: str) -> None:
     point = tmp_path / "operating_point.json"
@@ -198,7 +240,7 @@ def test_two_tables_pair_by_id_and_not_by_position(tmp_path: Path) -> None:
         y_true=[0, 1, 1, 1],
         y_score=[0.3, 0.2, 0.1, 0.0],
     )
-    both = pair_up(first, other, where="other")
+    both = pair_up(first, other)
     assert both["image_id"].tolist() == ["001", "002", "n1"]
     assert both["y_score_first"].tolist() == [0.9, 0.2, 0.6]
     assert both["y_score_second"].tolist() == [0.1, 0.2, 0.3]
@@ -216,11 +258,14 @@ def test_tables_that_do_not_fit_are_refused(
     tmp_path: Path, columns: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(DataError, match=message):
-        pair_up(read(tmp_path), read(tmp_path, **columns), where="other")
+        pair_up(read(tmp_path), read(tmp_path, **columns))
 
 
 def test_decisions_alone_cannot_be_compared(tmp_path: Path) -> None:
     path = tmp_path / "decisions.csv"
     pd.DataFrame(TABLE).drop(columns="y_score").to_csv(path, index=False)
-    with pytest.raises(DataError, match="y_score"):
-        pair_up(read(tmp_path), read_predictions(path), where=path)
+    scores, decisions = read(tmp_path), read_predictions(path)
+    for first, second in ((scores, decisions), (decisions, scores)):
+        with pytest.raises(DataError, match="needs the column 'y_score'") as caught:
+            pair_up(first, second)
+        assert caught.value.where == str(path)  # whichever lacks them is named

@@ -163,6 +163,15 @@ def test_val_is_carved_out_of_train() -> None:
     assert counts == {("train", 0): 40, ("train", 1): 40, ("val", 0): 5, ("val", 1): 5}
 
 
+def test_val_takes_whole_pictures_out_of_train() -> None:
+    wide = expand_windows(
+        listed([1, 0] * 40, splits=["train"] * 70 + ["test"] * 10), num_windows=6, seed=0
+    )
+    table = assign_splits(wide, seed=0).table
+    assert (table.groupby("path")["split"].nunique() == 1).all()
+    assert set(table["split"]) == {"train", "val", "test"}
+
+
 @pytest.mark.parametrize(
     "splits",
     [["train", "val", "test"], ["train", "val", "val"], ["test"] * 3, ["val", "test", "test"]],

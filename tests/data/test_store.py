@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from debias.data import digests, store_write
-from debias.data.decode import Crop, DecodeSettings, decode_file, read_bytes, to_pixels
+from debias.data.decode import Crop, DecodeSettings, decode_picture, read_bytes, to_pixels
 from debias.data.manifest import Manifest, manifest_from_folder, manifest_from_table, read_manifest
 from debias.data.store import ImageStore, build_store, default_cache
 from debias.data.windows import expand_windows
@@ -67,7 +67,7 @@ def test_a_store_holds_what_the_files_hold(images: Path, cache: Path) -> None:
     assert store.images.dtype == np.uint8
     assert len(store.failures) == 0
     for image_id in manifest.table["image_id"]:
-        wanted = to_pixels(decode_file(images / image_id, SMALL), SMALL)
+        wanted = to_pixels(decode_picture((images / image_id).read_bytes(), SMALL), SMALL)
         assert np.array_equal(store.gather(store.rows([image_id]))[0], wanted)
 
 
@@ -211,7 +211,7 @@ def test_windows_are_decoded_from_one_reading(
     assert len(store) == 24
     row = manifest.table[manifest.table["image_id"] == "002.png#w03"].iloc[0]
     crop = Crop(row["crop_side"], row["crop_x"], row["crop_y"])
-    wanted = to_pixels(decode_file(images / "002.png", SMALL), SMALL, crop)
+    wanted = to_pixels(decode_picture((images / "002.png").read_bytes(), SMALL), SMALL, crop)
     assert np.array_equal(store.gather(store.rows(["002.png#w03"]))[0], wanted)
 
 

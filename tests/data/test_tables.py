@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from debias.data.tables import read_table, write_table
+from debias.data.tables import as_labels, as_text, read_table, write_table
 from debias.errors import DataError, OutputError
 
 # Anything but what CSV cannot tell apart: an empty cell is missing, and \r may become \n.
@@ -156,3 +156,21 @@ def test_written_files_follow_the_umask(tmp_path: Path) -> None:
     plain = write(tmp_path / "plain", "")
     mode = stat.S_IMODE((tmp_path / "t.csv").stat().st_mode)
     assert mode == stat.S_IMODE(plain.stat().st_mode)
+
+
+@pytest.mark.parametrize("kind", ["object", "string", "category"])
+def test_a_cell_of_blanks_is_missing(kind: str) -> None:
+    cells = pd.Series(["a", "", " ", "\t\u00a0", None, " b "], dtype=kind)
+    words = as_text(cells)
+    assert words.isna().tolist() == [False, True, True, True, True, False]
+    assert words.dropna().tolist() == ["a", " b "]
+
+
+def test_labels_are_read_alike_however_they_are_written() -> None:
+    ones, zeros = ["1", "1.0", "true", "True", "TRUE", " 1 "], ["0", "0.0", "false", "False"]
+    others = ["2", "yes", "0.5", "-1", None]
+    words = pd.Series([*ones, *zeros, *others], dtype=as_text(pd.Series(["a"])).dtype)
+    found = as_labels(words)
+    assert found.dtype == "Int8"
+    assert found.dropna().tolist() == [1] * len(ones) + [0] * len(zeros)
+    assert found.isna().sum() == len(others)

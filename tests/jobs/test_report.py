@@ -12,14 +12,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from debias.data.attributes import parse_provenance
 from debias.data.manifest import parse_where
-from debias.errors import ConfigError, DataError, UsageError
-from debias.jobs.report import run_report
+from debias.errors import ConfigError, DataError, OutputError, UsageError
+from debias.jobs.report import run_report, write_report
 from debias.metrics.intervals import wilson
 from debias.metrics.operating_point import operating_point
 from debias.reporting.schema import SCHEMA_VERSION, OperatingPointJson, ReportJson
 from debias.reporting.settings import ReportSettings
 from debias.reporting.text import render_text
+from debias.rundir import create_run
 
 NUM_FACES, NUM_NEGATIVES = 600, 1500
 GROUPS = ["skin_tone", "gender"]
@@ -125,9 +127,81 @@ def test_report_is_written_as_it_is_returned(files: tuple[Path, Path], tmp_path:
         "attributes",
     ]
     assert all(len(item["sha256"]) == 64 for item in report["inputs"])
-    assert report["inputs"][0]["path"] == f"{tmp_path.name}/predictions.parquet"
-    assert str(tmp_path.parent) not in (tmp_path / "report.json").read_text()
     assert {"python", "numpy"} <= set(report["versions"])
+
+
+def test_a_report_marks_a_directory_of_its_own(files: tuple[Path, Path], tmp_path: Path) -> None:
+    output = create_run(tmp_path / "output").path
+    report = run_report(predictions=files[0], output=output, settings=FAST)
+    facts = json.loads((output / "run.json").read_text())
+    assert facts["job"] == "report"
+    assert facts == {name: report[name] for name in facts}  # type: ignore[literal-required]
+    assert {"created", "versions", "platform", "settings", "inputs"} < set(facts)
+    again = create_run(output, overwrite=True).path
+    assert not any(again.iterdir())
+    write_report(report, again)
+    assert sorted(item.name for item in again.iterdir()) == ["report.json", "run.json"]
+    (again / "run.json").unlink()
+    write_report(report, again)
+    assert (again / "run.json").is_file()
+
+
+def test_a_report_leaves_a_run_and_a_strangers_folder_as_they_are(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    report = run_report(predictions=files[0], settings=FAST)
+    run, strange = tmp_path / "run", tmp_path / "strange"
+    for folder in (run, strange):
+        folder.mkdir()
+    (run / "run.json").write_text('{"job": "train"}')
+    (strange / "thesis.tex").touch()
+    for folder in (run, strange):
+        write_report(report, folder)
+        assert json.loads((folder / "report.json").read_text()) == report
+    assert (run / "run.json").read_text() == '{"job": "train"}'
+    with pytest.raises(OutputError, match="not made by debias"):
+        create_run(strange, overwrite=True)
+
+
+@pytest.mark.parametrize("absolute", [True, False])
+def test_a_report_tells_no_folder_but_that_of_a_run(
+    absolute: bool, files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home" / "jane"
+    run = home / "run7"
+    run.mkdir(parents=True)
+    for folder in (home, run):
+        (folder / "predictions.parquet").write_bytes(files[0].read_bytes())
+    (run / "run.json").write_text("{}")
+    (home / "x.csv").write_bytes(files[1].read_bytes())
+    monkeypatch.chdir(tmp_path)
+    start = tmp_path if absolute else Path()
+    report = run_report(
+        predictions=start / "home/jane/run7",
+        attributes=start / "home/jane/x.csv",
+        groups=GROUPS,
+        compare=start / "home/jane/predictions.parquet",
+        settings=FAST,
+    )
+    names = [item["path"] for item in report["inputs"]]
+    assert names == ["run7/predictions.parquet", "x.csv", "predictions.parquet"]
+    assert "jane" not in json.dumps(report)
+    monkeypatch.chdir(run)
+    inside = run_report(predictions=Path("predictions.parquet"), settings=FAST)
+    assert inside["inputs"][0]["path"] == "run7/predictions.parquet"
+
+
+def test_a_report_tells_no_identity_that_rows_were_chosen_by(tmp_path: Path) -> None:
+    def named(table: pd.DataFrame) -> pd.DataFrame:
+        return table.assign(identity_id=np.where(table["image_id"] < "f300", "jane", "joe"))
+
+    report = report_of(tmp_path, named, where=parse_where(["identity_id=jane", "image_id!=f000"]))
+    assert report["rows"]["num_faces"] == 299
+    assert report["rows"]["chosen"] == "identity_id=... and image_id!=... and split=test"
+    assert report["settings"]["where"] == ["identity_id=...", "image_id!=..."]
+    for told in (json.dumps(report), render_text(report)):
+        assert "jane" not in told
+        assert "f000" not in told
 
 
 def test_the_same_files_and_seed_give_the_same_report(files: tuple[Path, Path]) -> None:
@@ -190,6 +264,90 @@ def test_clusters_widen_the_intervals(tmp_path: Path) -> None:
 def test_windows_of_a_picture_are_a_cluster(tmp_path: Path) -> None:
     report = report_of(tmp_path)
     assert report["rows"]["num_pictures"] == NUM_NEGATIVES // 12
+
+
+def test_half_known_identities_are_counted_and_noted(tmp_path: Path) -> None:
+    def half_known(table: pd.DataFrame) -> pd.DataFrame:
+        person = table["image_id"].str.slice(0, 3)
+        return table.assign(identity_id=person.where(table["image_id"] < "f400"))
+
+    report = report_of(tmp_path, half_known)
+    rows = report["rows"]
+    assert (rows["num_faces_identified"], rows["num_persons"]) == (400, 40)
+    assert any(note.startswith("200 of 600 faces have no identity_id") for note in report["notes"])
+    assert "600, of which 400 have an identity_id (40 persons)" in render_text(report)
+
+
+def test_whole_and_missing_identities_have_notes_of_their_own(tmp_path: Path) -> None:
+    none = report_of(tmp_path)
+    assert (none["rows"]["num_faces_identified"], none["rows"]["num_persons"]) == (0, None)
+    assert any("no identity_id: faces count" in note for note in none["notes"])
+    whole = report_of(tmp_path, lambda table: table.assign(identity_id=table["image_id"]))
+    assert not any("identity_id" in note for note in whole["notes"])
+    assert "600 of 600 persons" in render_text(whole)
+
+
+def test_few_independent_non_faces_are_pointed_out(tmp_path: Path) -> None:
+    """1,500 non-faces expect 15 false positives, but not if twelve at a time are of a kind."""
+
+    def alike(table: pd.DataFrame) -> pd.DataFrame:
+        picture = table["image_id"].str.partition("#")[0]
+        scores = table.groupby(picture)["y_score"].transform("first")
+        return table.assign(y_score=scores).drop(columns="y_pred")
+
+    def few(report: ReportJson) -> list[str]:
+        return [note for note in report["notes"] if "Few non-faces" in note]
+
+    (tmp_path / "operating_point.json").write_text('{"threshold": 2.0, "target_fpr": 0.01}')
+    report = report_of(tmp_path, alike)
+    for point in report["operating_points"][:2]:
+        fpr = point["fpr"]
+        assert fpr is not None
+        assert fpr["design_effect"] is not None
+        assert fpr["design_effect"] > 11
+        expected = point["expected_false_positives"]
+        assert expected == pytest.approx(0.01 * 1500 / fpr["design_effect"])
+    stored, here = few(report)
+    assert stored.startswith("Few non-faces at the stored threshold for 1 %: 1,500, worth 12")
+    assert here.startswith("Few non-faces at the threshold set here for 1 %: 1,500, worth 12")
+    independent = report_of(tmp_path, lambda table: table.assign(picture=table["image_id"]))
+    assert independent["operating_points"][1]["expected_false_positives"] == 15.0
+    assert few(independent) == []
+
+
+@pytest.mark.parametrize(
+    ("split", "word"), [("val", "judged on validation images"), ("train", "trained on")]
+)
+def test_judging_what_made_the_model_is_pointed_out(tmp_path: Path, split: str, word: str) -> None:
+    def one_of(table: pd.DataFrame) -> pd.DataFrame:
+        return table.assign(split=np.where(table["image_id"] < "f300", split, "val"))
+
+    report = report_of(tmp_path, one_of)
+    assert report["rows"]["seen_splits"] == sorted({split, "val"})
+    assert word in report["notes"][0]
+    asked = report_of(tmp_path, one_of, where=parse_where(["split=val"]))
+    for other in (asked, report_of(tmp_path)):
+        assert not any("no test images" in note for note in other["notes"])
+
+
+def test_stated_provenance_overrides_what_is_beside_the_file(tmp_path: Path) -> None:
+    beside = {"skin_tone": "annotated", "gender": "self-reported"}
+    (tmp_path / "attributes.provenance.json").write_text(json.dumps(beside))
+
+    def provenances(**arguments: Any) -> list[str]:
+        return [item["provenance"] for item in report_of(tmp_path, **arguments)["attributes"]]
+
+    assert provenances() == ["annotated", "self-reported"]
+    stated = parse_provenance("skin_tone=proxy")
+    assert provenances(label_provenance=stated) == ["proxy", "self-reported"]
+
+
+def test_numbers_that_were_not_cut_into_classes_are_refused(tmp_path: Path) -> None:
+    _, attributes = make_tables()
+    attributes["age"] = np.arange(len(attributes)) % 250
+    attributes.to_csv(tmp_path / "ages.csv", index=False)
+    with pytest.raises(DataError, match=r"'age' alone has 250 values\. Cut numbers into classes"):
+        report_of(tmp_path, attributes=tmp_path / "ages.csv", groups=["gender", "age"])
 
 
 def test_unmatched_faces_are_a_stratum_and_counted(tmp_path: Path) -> None:
@@ -321,6 +479,10 @@ def test_comparison_is_paired_and_at_the_same_rate(
         ({"label_provenance": {"gender": "guessed"}}, "guessed"),
         ({"attributes": Path("missing.csv")}, "missing.csv"),
         ({"compare": Path("missing.csv")}, "missing.csv"),
+        (
+            {"attributes": None, "groups": [], "label_provenance": {"gender": "proxy"}},
+            "no attribute is named",
+        ),
     ],
 )
 def test_bad_arguments_are_named(tmp_path: Path, arguments: dict[str, Any], message: str) -> None:

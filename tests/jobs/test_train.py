@@ -258,12 +258,18 @@ def test_a_report_is_written_and_replaced(
     assert "skin_tone" in (output / "report.json").read_text()
 
 
-def test_a_run_directory_tells_neither_host_nor_user(trained: Path, tmp_path: Path) -> None:
-    words = [socket.gethostname(), str(tmp_path.parent), str(Path.home())]
+def test_a_run_directory_tells_neither_host_nor_user(
+    drawn: Path, debias: Debias, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "the-host-of-jane")
+    trained = tmp_path / "run"
+    words = ["train", drawn / "images.csv", "--output", trained, "--no-baseline", *QUICK]
+    assert debias(*words).status == 0
+    told = ["the-host-of-jane", str(tmp_path.parent), str(Path.home())]
     for path in trained.rglob("*"):
         name = str(path.relative_to(trained))
         content = path.read_bytes().decode("latin-1") if path.is_file() else ""
-        assert not [word for word in words if word in name or word in content], name
+        assert not [word for word in told if word in name or word in content], name
         assert path.stat().st_mode & 0o044 == 0o044, f"{name} cannot be read by others"
 
 
@@ -364,3 +370,15 @@ def test_a_diverging_training_stops_with_its_step(
     assert outcome.status == 1
     assert re.search(r"step \d+: the loss (is not finite|diverges)", outcome.err)
     assert "lower training.learning_rate" in outcome.err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_a_compiled_model_trains(drawn: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    words = ["train", str(drawn / "images.csv"), "--output", str(run), "--no-baseline", *QUICK]
+    process = _start([*words, "--set", "training.compile=true"])
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    losses = pd.read_csv(run / "history.csv")["loss"]
+    assert losses.iloc[-1] < losses.iloc[0]

@@ -122,6 +122,19 @@ def test_scores_that_are_no_numbers_are_refused(bad: float) -> None:
         operating_point(y_score_negatives=np.r_[np.zeros(999), bad], target_fpr=0.01)
 
 
+@pytest.mark.parametrize("kind", ["f2", "f4", "f8"])
+def test_ties_at_the_largest_number_leave_no_threshold(kind: str) -> None:
+    largest = np.finfo(kind).max
+    negatives = np.zeros(1000, dtype=kind)
+    negatives[:11] = largest
+    with pytest.raises(DataError, match="11 of 1,000 non-faces score"):
+        operating_point(y_score_negatives=negatives, target_fpr=0.01)
+    negatives[:1] = 0  # the ten that are left may pass
+    point = operating_point(y_score_negatives=negatives, target_fpr=0.01)
+    assert 0 < point.threshold <= largest
+    assert point.num_false_positives == 10
+
+
 @pytest.mark.parametrize("target_fpr", [0.0, 1.0, -0.1, 5.0, np.nan])
 def test_a_rate_outside_0_and_1_is_refused(target_fpr: float) -> None:
     with pytest.raises(UsageError, match="not a false-positive rate"):

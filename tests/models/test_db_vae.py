@@ -122,22 +122,13 @@ def test_the_decoder_mirrors_the_encoder(
     assert model.decode(mu).shape == (2, 3, image_size, image_size)
 
 
-def test_a_torchvision_backbone_by_name() -> None:
-    settings = NetworkSettings(
-        image_size=32, encoder="torchvision:squeezenet1_1", channels=(4, 8), blocks=(0,), hidden=16
-    )
-    model = _model(settings)
-    assert model.classify(_batch()).shape == (8,)
-    with pytest.raises(ConfigError, match="resnet18"):
-        _model(NetworkSettings(encoder="torchvision:resnet81"))
-    with pytest.raises(ConfigError, match="unknown encoder"):
-        _model(NetworkSettings(encoder="resnet18"))
-
-
 def test_any_module_as_encoder() -> None:
     encoder = nn.Sequential(nn.AvgPool2d(8), nn.Flatten())
     model = _model(encoder=encoder, num_features=3 * 4 * 4)
     assert model.classify(_batch()).shape == (8,)
+    assert model.settings == dataclasses.replace(SMALL, encoder="custom")
+    with pytest.raises(ConfigError, match="encoder="):
+        _model(model.settings)
     with pytest.raises(ConfigError, match="num_features"):
         _model(encoder=encoder)
 
@@ -158,9 +149,14 @@ def test_sampling_takes_log_var_as_the_log_of_the_variance() -> None:
         ({"channels": ()}, "channels"),
         ({"kernel_sizes": (4,)}, "kernel_sizes"),
         ({"kernel_sizes": (3, 3)}, "kernel_sizes"),
+        ({"kernel_sizes": (-3,)}, "kernel_sizes"),
+        ({"kernel_sizes": (3, 3, 0, 3)}, "kernel_sizes"),
+        ({"channels": (8, 0, 8, 8)}, "channels"),
         ({"dropout": 1.0}, "dropout"),
         ({"latent_size": 0}, "model"),
         ({"decoder_channels": (8,)}, "decoder_channels"),
+        ({"decoder_channels": (8, 0, 8, 8)}, "decoder_channels"),
+        ({"decoder_channels": (8, 8, -8, 8)}, "decoder_channels"),
         ({"blocks": (1, 1)}, "blocks"),
     ],
 )

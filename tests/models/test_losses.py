@@ -63,6 +63,7 @@ def test_reconstruction_reductions(pixel_loss: str, each: float) -> None:
     torch.testing.assert_close(total, torch.full((2,), each * 3 * 4 * 5))
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_a_column_of_logits_is_refused_instead_of_broadcast() -> None:
     with pytest.raises(AssertionError):
         classification_loss(torch.zeros(4, 1), torch.zeros(4))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -69,11 +71,47 @@ def test_names_from_the_data_cannot_move_the_cursor(tmp_path: Path) -> None:
     assert all(letter.isprintable() or letter == "\n" for letter in text)
 
 
-def test_rendering_changes_nothing(tmp_path: Path) -> None:
-    report = make_report(tmp_path, names=["dark", "light"])
-    before = repr(report)
-    assert render_text(report) == render_text(report)
-    assert repr(report) == before
+def test_a_report_read_back_looks_the_same_and_is_left_as_it_was(tmp_path: Path) -> None:
+    """The pairs that differ come last in the report, and first in the text."""
+    report = make_report(tmp_path, names=["z", "a", "b"])
+    written = json.dumps(report)
+    text = render_text(report)
+    assert text.index("a - z: +10.0") < text.index("NOTES")
+    assert json.dumps(report) == written
+    assert render_text(json.loads(written)) == text
+
+
+def test_groups_of_one_name_are_told_apart_by_their_values(tmp_path: Path) -> None:
+    faces = pd.DataFrame(
+        {
+            "tone": np.repeat(["a x b", "a"], 100),
+            "gender": np.repeat(["c", "b x c"], 100),
+            "y_true": 1,
+            "y_score": np.r_[np.full(50, -1.0), np.full(150, 2.0)],
+        }
+    )
+    table = pd.concat([faces, pd.DataFrame({"y_true": 0, "y_score": np.linspace(0, 1, 1000)})])
+    table["image_id"] = [f"i{k}" for k in range(len(table))]
+    table.to_parquet(tmp_path / "predictions.parquet")
+    report = run_report(
+        predictions=tmp_path / "predictions.parquet",
+        groups=["tone", "gender"],
+        settings=ReportSettings(target_fpr=(0.01,)),
+    )
+    grouping = report["operating_points"][0]["groupings"][-1]
+    gap, (pair,) = grouping["gap"], grouping["pairs"]
+    assert gap is not None
+    assert gap["worst"] == gap["best"] == "a x b x c"
+    assert (gap["worst_values"], gap["best_values"]) == (["a x b", "c"], ["a", "b x c"])
+    assert [pair["first_values"], pair["second_values"]] == [["a", "b x c"], ["a x b", "c"]]
+    lines = render_text(report).splitlines()
+    best, worst = (line for line in lines if line.startswith("  a x b x c "))
+    assert worst.endswith("< worst")
+    assert " 50.0 " in worst
+    assert best.endswith(" best")
+    assert " 100.0 " in best
+    glance = next(line for line in lines if "of these non-faces" in line)
+    assert re.search(r" 50\.0 +50\.0 +a x b x c$", glance)  # the worst recall, and the gap
 
 
 def test_a_plot_marks_limits_and_value() -> None:

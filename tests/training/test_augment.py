@@ -316,6 +316,7 @@ def test_noise_has_the_stated_deviation() -> None:
         ("flip", 0.5),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_a_setting_without_meaning_is_refused_by_name(name: str, value: float) -> None:
     with pytest.raises(ConfigError, match=name):
         replace(AugmentSettings(), **{name: value})  # type: ignore[arg-type]
