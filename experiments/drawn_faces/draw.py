@@ -18,6 +18,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFilter
 
+from debias.data.attributes import Attributes, write_attributes
+
 SIZE = 72
 # The ten swatches of the Monk skin tone scale (skintone.google), light to dark.
 TONES = [
@@ -69,7 +71,10 @@ def draw_set(output: Path, num_faces: int, num_non_faces: int, *, seed: int) -> 
     table = pd.DataFrame(images, columns=["image_id", "path", "label"])
     table.to_csv(output / "images.csv", index=False)
     people = pd.DataFrame(attributes, columns=["image_id", "skin_tone", "gender"])
-    people.to_csv(output / "attributes.csv", index=False)
+    truth = dict.fromkeys(("skin_tone", "gender"), "annotated")
+    write_attributes(
+        Attributes(table=people.set_index("image_id"), provenance=truth), output / "attributes.csv"
+    )
 
 
 def draw_face(generator: np.random.Generator, skin: Colour, gender: str) -> Image.Image:
