@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import settings
 from jaxtyping import config, install_import_hook
 from running import Debias, Outcome, Python
@@ -32,8 +33,9 @@ settings.load_profile("patient")
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
-    """Keep test processes from fighting over the cores."""
+    """Keep test processes from fighting over the cores, and their sums in the same order."""
     os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
 
 
 @pytest.fixture

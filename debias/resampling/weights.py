@@ -112,9 +112,7 @@ class ResamplingSettings:
 
     def refresh_due(self, epoch: int) -> bool:
         """Return whether the weights are to be rebuilt before ``epoch`` (counted from 0)."""
-        if self.rule == "uniform" or epoch < self.warmup:
-            return False
-        return (epoch - self.warmup) % self.refresh == 0
+        return epoch >= self.warmup and (epoch - self.warmup) % self.refresh == 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

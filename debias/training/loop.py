@@ -87,7 +87,7 @@ def fit(
     """Train a model, writing the selected one, the states and the logs to a run directory.
 
     If the run directory holds states, training goes on from the newest. On the CPU the result
-    is, bit for bit, that of a run that was never interrupted.
+    is, bit for bit, that of a run that was never interrupted, with the same number of threads.
 
     Args:
         model: a fresh model, the same in every process.
@@ -161,12 +161,13 @@ def _refresh(parts: _Parts, progress: Progress, probabilities: Tensor) -> Tensor
     Their health goes to ``progress``, also where draws are uniform, for the active latents.
     """
     resampling, faces = parts.settings.resampling, parts.data.train.faces
-    if progress.epoch < resampling.warmup:
-        resampling = dataclasses.replace(resampling, rule="uniform")
     if parts.selected.latent_head is None:
         return torch.full((len(faces),), 1 / len(faces), dtype=torch.float64)
-    due = progress.epoch < resampling.warmup or resampling.refresh_due(progress.epoch)
-    if (due or not len(probabilities)) and parts.fabric.is_global_zero:
+    warming_up = progress.epoch < resampling.warmup
+    due = warming_up or resampling.refresh_due(progress.epoch)
+    if warming_up:
+        resampling = dataclasses.replace(resampling, rule="uniform")
+    if due and parts.fabric.is_global_zero:
         weights = face_weights(
             parts.selected,
             parts.data.store,

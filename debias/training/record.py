@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from lightning_fabric import Fabric
 
 from debias.config import to_table
@@ -32,6 +33,7 @@ def record_run(run: RunDir, settings: RunSettings, images: SplitImages, *, fabri
         device=str(fabric.device),
         precision=str(fabric.strategy.precision.precision),
         num_processes=fabric.world_size,
+        num_threads=torch.get_num_threads(),
     )
     if not run.run_file.exists():
         write_json(run.run_file, facts)
@@ -46,7 +48,15 @@ def record_run(run: RunDir, settings: RunSettings, images: SplitImages, *, fabri
             where=run.path / RUN_FILE,
             hint="Use the settings and images it was started with, or start a new run",
         )
-    again = ("created", "versions", "platform", "device", "precision", "num_processes")
+    again = (
+        "created",
+        "versions",
+        "platform",
+        "device",
+        "precision",
+        "num_processes",
+        "num_threads",
+    )
     before.setdefault("resumed", []).append({name: facts[name] for name in again})
     write_json(run.run_file, before)
 

@@ -358,4 +358,3 @@ def test_refresh_after_warmup_every_so_many_epochs() -> None:
     settings = ResamplingSettings(warmup=2, refresh=3)
     assert [epoch for epoch in range(10) if settings.refresh_due(epoch)] == [2, 5, 8]
     assert ResamplingSettings(warmup=0).refresh_due(0)
-    assert not any(ResamplingSettings(rule="uniform").refresh_due(epoch) for epoch in range(5))

@@ -234,6 +234,26 @@ def test_rare_faces_are_drawn_more_often(
     assert health["largest_over_mean"] == pytest.approx(probabilities.max() * 64)
 
 
+@pytest.mark.parametrize("rule", ["uniform", "max"])
+def test_every_epoch_logs_the_health_of_its_own_weights(
+    rule: str,
+    data: TrainingData,
+    settings_for: SettingsFor,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import debias.training.loop as loop
+
+    calls = iter(range(100))
+    monkeypatch.setattr(loop, "health_figures", lambda _: {"active_units": float(next(calls))})
+    settings = settings_for(
+        training__epochs=6, resampling__rule=rule, resampling__refresh=2, resampling__warmup=1
+    )
+    run, _ = _train(data, settings, tmp_path / "run")
+    # Uniform in the first epoch, rebuilt before the second, and then every other one.
+    assert pd.read_csv(run.history)["active_units"].tolist() == [0, 1, 1, 2, 2, 3]
+
+
 def test_encoding_keeps_the_mode_and_uses_no_batch_statistics(
     data: TrainingData, settings_for: SettingsFor
 ) -> None:
