@@ -25,7 +25,7 @@ HERE = Path(__file__).parent
 GROUPS = ("white male", "white female", "black male", "black female")
 OTHERS = ("asian male", "asian female", "indian male", "indian female")
 METHODS: tuple[str, ...] = ("plain", "vae", "max", "product")
-METHODS += tuple(f"{method}-upright" for method in METHODS)
+METHODS += tuple(f"{method}-{variant}" for variant in ("upright", "still") for method in METHODS)
 TARGETS = {"0.01": "1 %", "0.001": "0.1 %"}
 STEPS = (  # what a difference isolates
     ("vae", "plain", "joint training with a VAE"),
@@ -33,11 +33,12 @@ STEPS = (  # what a difference isolates
     ("product", "vae", "resampling, `product`"),
     ("max", "plain", "all of it, `max`"),
     ("product", "plain", "all of it, `product`"),
-    ("plain", "plain-upright", "rotation and black borders in the augmentation"),
-    ("vae-upright", "plain-upright", "joint training, weaker augmentation"),
-    ("max-upright", "vae-upright", "resampling, `max`, weaker augmentation"),
-    ("max-upright", "plain-upright", "all of it, `max`, weaker augmentation"),
-    ("product-upright", "plain-upright", "all of it, `product`, weaker augmentation"),
+    ("plain", "plain-upright", "rotation and black borders"),
+    ("plain", "plain-still", "all geometric augmentation"),
+    ("vae-still", "plain-still", "joint training, without geometric augmentation"),
+    ("max-still", "vae-still", "resampling, `max`, without geometric augmentation"),
+    ("max-still", "plain-still", "all of it, `max`, without geometric augmentation"),
+    ("product-still", "plain-still", "all of it, `product`, without geometric augmentation"),
 )
 
 
