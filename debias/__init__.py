@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from debias.data.catalog import Definition, list_definitions, load_definition
     from debias.data.decode import DecodeSettings
     from debias.data.manifest import parse_where, read_manifest
+    from debias.data.prepared_folder import PreparedData
     from debias.data.source import ImageSource
     from debias.data.store import build_store
     from debias.errors import DebiasError
+    from debias.jobs.data import PrepareJob, find_data, run_prepare
     from debias.jobs.predict import PredictJob, run_predict
     from debias.jobs.report import run_report
     from debias.jobs.train import TrainJob, run_train
@@ -39,11 +41,14 @@ __all__ = [
     "ImageSource",
     "NetworkSettings",
     "PredictJob",
+    "PrepareJob",
+    "PreparedData",
     "ReportSettings",
     "ResamplingSettings",
     "RunSettings",
     "TrainJob",
     "build_store",
+    "find_data",
     "list_definitions",
     "load_definition",
     "load_model",
@@ -53,6 +58,7 @@ __all__ = [
     "read_manifest",
     "recall_at_fpr",
     "run_predict",
+    "run_prepare",
     "run_report",
     "run_train",
     "sampling_weights",
@@ -67,11 +73,14 @@ _HOME = {
     "ImageSource": "debias.data.source",
     "NetworkSettings": "debias.models.networks",
     "PredictJob": "debias.jobs.predict",
+    "PrepareJob": "debias.jobs.data",
+    "PreparedData": "debias.data.prepared_folder",
     "ReportSettings": "debias.reporting.settings",
     "ResamplingSettings": "debias.resampling.weights",
     "RunSettings": "debias.training.settings",
     "TrainJob": "debias.jobs.train",
     "build_store": "debias.data.store",
+    "find_data": "debias.jobs.data",
     "list_definitions": "debias.data.catalog",
     "load_definition": "debias.data.catalog",
     "load_model": "debias.models.checkpoint",
@@ -81,6 +90,7 @@ _HOME = {
     "read_manifest": "debias.data.manifest",
     "recall_at_fpr": "debias.metrics.operating_point",
     "run_predict": "debias.jobs.predict",
+    "run_prepare": "debias.jobs.data",
     "run_report": "debias.jobs.report",
     "run_train": "debias.jobs.train",
     "sampling_weights": "debias.resampling.weights",

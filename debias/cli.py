@@ -11,20 +11,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from debias import __version__
+from debias.cli_data import add_data
+from debias.cli_demo import add_demo
 from debias.errors import DebiasError, MissingExtraError, UsageError, nearest
 
 if TYPE_CHECKING:
+    from debias.data.prepared_folder import PreparedData
     from debias.data.source import ImageSource
 
 INTERRUPTED = 130
-_TRAIN_EXTRA = (
-    "torch",
-    "torchvision",
-    "lightning_fabric",
-    "tensorboard",
-    "safetensors",
-    "jaxtyping",
-)
+_EXTRAS = {
+    **dict.fromkeys(
+        ("torch", "torchvision", "lightning_fabric", "tensorboard", "safetensors", "jaxtyping"),
+        "train",
+    ),
+    "numba": "testbed",
+}
+"""Which extra brings a package that the base install does without."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -69,6 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _kept(chosen: argparse.Namespace) -> str:
+    if chosen.job == "demo" and (chosen.output / "run.json").is_file():
+        return f"; go on with: debias demo --output {chosen.output} --resume, and the same options"
     started = chosen.job == "train" and (chosen.output / "checkpoints").is_dir()
     return "; finished epochs are kept, go on with --resume" if started else ""
 
@@ -76,12 +81,13 @@ def _kept(chosen: argparse.Namespace) -> str:
 def _as_debias_error(error: DebiasError | ModuleNotFoundError) -> DebiasError | None:
     if isinstance(error, DebiasError):
         return error
-    if (error.name or "").partition(".")[0] in _TRAIN_EXTRA:
-        return MissingExtraError(
-            f"needs {error.name}, which is not installed",
-            hint="Install it with: pip install 'debias-faces[train]'",
-        )
-    return None
+    extra = _EXTRAS.get((error.name or "").partition(".")[0])
+    if extra is None:
+        return None
+    return MissingExtraError(
+        f"needs {error.name}, which is not installed",
+        hint=f"Install it with: pip install 'debias-faces[{extra}]'",
+    )
 
 
 def _parser() -> _Parser:
@@ -95,6 +101,8 @@ def _parser() -> _Parser:
     _add_train(jobs)
     _add_predict(jobs)
     _add_report(jobs)
+    add_data(jobs, _add_job)
+    add_demo(jobs, _add_job)
     return parser
 
 
@@ -108,6 +116,12 @@ def _add_job(jobs: Any, name: str, run: Callable[[Any], int], summary: str) -> _
     return parser
 
 
+_DATA_HELP = (
+    "a folder that `debias data prepare` wrote, or testbed:NAME, which is drawn at its first use "
+    "(testbed:NAME:0.1 is a tenth of it)"
+)
+
+
 def _add_images(parser: argparse.ArgumentParser) -> None:
     images = parser.add_argument_group("images")
     images.add_argument(
@@ -116,6 +130,12 @@ def _add_images(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="MANIFEST",
         help="a CSV or Parquet file of images, or a folder of unlabelled ones to predict",
+    )
+    images.add_argument(
+        "--data",
+        action="append",
+        metavar="NAME",
+        help=f"{_DATA_HELP}; repeatable, for faces of one set and non-faces of another",
     )
     images.add_argument("--faces", type=Path, metavar="DIR", help="a folder of faces")
     images.add_argument("--non-faces", type=Path, metavar="DIR", help="a folder of non-faces")
@@ -151,12 +171,14 @@ def _add_groups(parser: argparse.ArgumentParser) -> None:
     groups.add_argument(
         "--provenance",
         metavar="NAME=WORD,...",
-        help="where labels come from: self-reported, annotated, proxy, estimated or unknown",
+        help="where labels come from: self-reported, annotated, proxy, estimated, constructed or "
+        "unknown",
     )
     groups.add_argument(
         "--groups",
         metavar="NAME,...",
-        help="the attributes to report by; NAME=COLUMN reads NAME from another column",
+        help="the attributes to report by; NAME=COLUMN reads NAME from another column (with --data "
+        "by default skin_tone and gender, where known)",
     )
 
 
@@ -220,14 +242,60 @@ def _add_report(jobs: Any) -> None:
         "--where", action="append", default=[], metavar="COLUMN=VALUE,...", help="rows to use"
     )
     _add_groups(parser)
+    parser.add_argument(
+        "--data", action="append", metavar="NAME", help=f"take the attributes of {_DATA_HELP}"
+    )
     _add_output(parser, required=False)
 
 
-def _source(chosen: argparse.Namespace) -> ImageSource:
+def _prepared(chosen: argparse.Namespace) -> list[PreparedData]:
+    """Return the data sets that ``--data`` names."""
+    if not chosen.data:
+        return []
+    others = [getattr(chosen, name, None) for name in ("images", "faces", "non_faces")]
+    if any(other is not None for other in others):
+        raise UsageError(
+            "name the images in one way",
+            where="--data",
+            hint="It brings its own: leave out MANIFEST, --faces and --non-faces",
+        )
+    from debias.jobs.data import find_data
+    from debias.rundir import check_output
+
+    if chosen.output is not None:  # what is wrong with it shall not come out after the drawing
+        resume = getattr(chosen, "resume", False)
+        check_output(chosen.output, overwrite=chosen.overwrite, resume=resume)
+    cache, workers = getattr(chosen, "cache", None), getattr(chosen, "workers", None)
+    return [
+        find_data(name, cache=cache, num_workers=workers, show_progress=not chosen.quiet)
+        for name in chosen.data
+    ]
+
+
+def _take_groups(chosen: argparse.Namespace, prepared: list[PreparedData]) -> None:
+    """Let ``--data`` say what ``--attributes`` and ``--groups`` do not."""
+    if not prepared or chosen.attributes is not None:
+        return
+    known = [one for one in prepared if one.attributes is not None]
+    if chosen.groups and len(known) != 1:
+        names = " and ".join(one.name for one in known) or "no set of --data"
+        raise UsageError(
+            f"{names} {'have' if known else 'has'} attributes",
+            where="--groups",
+            hint="Name their file with --attributes",
+        )
+    groups = chosen.groups or (",".join(known[0].groups) if len(known) == 1 else "")
+    if groups:
+        chosen.attributes, chosen.groups = known[0].attributes, groups
+
+
+def _source(chosen: argparse.Namespace, prepared: list[PreparedData]) -> ImageSource:
+    from debias.data.combine import ListedSet
     from debias.data.source import ImageSource
 
     return ImageSource(
         images=chosen.images,
+        sets=tuple(ListedSet(manifest=one.manifest, root=one.root) for one in prepared),
         faces=chosen.faces,
         non_faces=chosen.non_faces,
         where=tuple(chosen.where),
@@ -256,6 +324,9 @@ def _train(chosen: argparse.Namespace) -> int:
     settings = load_settings(
         preset=chosen.preset, config=chosen.config, assignments=chosen.set, flags=_nested(chosen)
     )
+    prepared = _prepared(chosen)
+    if chosen.groups or settings.architecture in CLASSIFYING:
+        _take_groups(chosen, prepared)
     if bool(chosen.attributes) != bool(chosen.groups):
         raise UsageError("--attributes and --groups go together")
     if chosen.groups:
@@ -275,7 +346,7 @@ def _train(chosen: argparse.Namespace) -> int:
         )
     run = run_train(
         TrainJob(
-            source=_source(chosen),
+            source=_source(chosen, prepared),
             settings=settings,
             output=chosen.output,
             baseline=not chosen.no_baseline,
@@ -325,7 +396,7 @@ def _predict(chosen: argparse.Namespace) -> int:
 
     run = run_predict(
         PredictJob(
-            source=_source(chosen),
+            source=_source(chosen, _prepared(chosen)),
             model=chosen.model,
             output=chosen.output,
             windows=chosen.windows,
@@ -345,6 +416,14 @@ def _report(chosen: argparse.Namespace) -> int:
     from debias.jobs.report import write_report
     from debias.rundir import check_output, create_run, predictions_file
 
+    if chosen.data and chosen.attributes is not None:
+        raise UsageError("both give attributes", where="--attributes and --data", hint="Leave one")
+    prepared = _prepared(chosen)
+    _take_groups(chosen, prepared)
+    if prepared and chosen.attributes is None:
+        known = ", ".join(name for one in prepared for name in one.attribute_names)
+        hint = f"Name some with --groups: {known}" if known else "There are no attributes"
+        raise UsageError("nothing to group by is named or usual", where="--data", hint=hint)
     if chosen.output:
         inputs = (chosen.predictions, chosen.compare, chosen.attributes)
         check_output(chosen.output, overwrite=chosen.overwrite, inputs=inputs)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from hypothesis import settings
@@ -16,6 +16,10 @@ from jaxtyping import config, install_import_hook
 from running import Debias, Outcome, Python
 
 from debias.cli import main
+from debias.data.attributes import Attributes, write_attributes
+from debias.testbed.population import Population, draw_faces, draw_non_faces
+from debias.testbed.renderer import render_files
+from debias.testbed.sets import true_attributes
 
 ROOT = Path(__file__).parents[1]
 
@@ -48,10 +52,25 @@ def unchecked() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with 120 drawn faces, 60 non-faces, ``images.csv`` and ``attributes.csv``."""
+    """A folder with 120 drawn faces, 60 non-faces, ``images.csv`` and ``attributes.csv``.
+
+    No split is given, one face in ten is dark, and two in five are women.
+    """
     folder = tmp_path_factory.mktemp("drawn")
-    draw_set = runpy.run_path(str(ROOT / "experiments" / "drawn_faces" / "draw.py"))["draw_set"]
-    draw_set(folder, 120, 60, seed=5)
+    people = Population(skin_tones={"light": 0.5, "medium": 0.4, "dark": 0.1}, female=0.4)
+    faces = draw_faces(people, range(120), seed=5).assign(label=1)
+    images = pd.concat([faces, draw_non_faces(range(60), seed=5).assign(label=0)])
+    images["image_id"] = [f"face-{k:05d}" for k in range(120)] + [
+        f"other-{k:05d}" for k in range(60)
+    ]
+    images["path"] = "images/" + images["image_id"] + ".jpg"
+    (folder / "images").mkdir()
+    for path, content in zip(images["path"], render_files(images, size=72), strict=True):
+        (folder / path).write_bytes(content)
+    images[["image_id", "path", "label"]].to_csv(folder / "images.csv", index=False)
+    truth = true_attributes(images)[["skin_tone", "gender"]]
+    provenance = dict.fromkeys(truth.columns, "constructed")
+    write_attributes(Attributes(table=truth, provenance=provenance), folder / "attributes.csv")
     return folder
 
 

@@ -16,7 +16,10 @@ from debias.training.settings import RunSettings
 HEAVY = ("torch", "torchvision", "lightning_fabric", "pandas", "numpy")
 
 
-@pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["report", "--help"]])
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], ["train", "--help"], ["report", "--help"], ["data", "prepare", "--help"]],
+)
 def test_help_imports_nothing_heavy(words: list[str], python: Python) -> None:
     code = (
         "import sys, runpy\n"
@@ -51,6 +54,10 @@ def test_version(debias: Debias) -> None:
         (["train", "x.csv", "--output", "o", "--resampling", "maxx"], "Did you mean 'max'?"),
         (["train", "x.csv", "--output", "o", "--device", "gpu"], "unknown device 'gpu'"),
         (["train", "x.csv", "--output", "o", "--groups", "a"], "--attributes and --groups"),
+        (["train", "--output", "o", "--groups", "a", "--data"], "--data: expected one argument"),
+        (["train", "x.csv", "--data", "d", "--output", "o"], "name the images in one way"),
+        (["report", "p.csv", "--attributes", "a.csv", "--data", "d"], "both give attributes"),
+        (["data", "prepare", "--root", "d"], "required: NAME"),
         (["predict", "x.csv", "extra", "--model", "m", "--output", "o"], "argument 'extra'"),
     ],
 )

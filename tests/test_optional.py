@@ -1,4 +1,4 @@
-"""What judges predictions and reads data needs none of the ``train`` extra."""
+"""What judges predictions and reads data needs none of the extras."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from running import Python
 import debias
 
 SWEEP = """
-import importlib, pkgutil, sys
-for name in ("torch", "torchvision", "lightning_fabric", "tensorboard", "safetensors", "jaxtyping"):
-    sys.modules[name] = None
+import importlib.abc, pkgutil, sys
+TRAIN = ("torch", "torchvision", "lightning_fabric", "tensorboard", "safetensors", "jaxtyping")
+class Absent(importlib.abc.MetaPathFinder):
+    def find_spec(self, fullname, path, target=None):
+        if fullname.partition(".")[0] in (*TRAIN, "numba", "h5py"):
+            raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
+sys.meta_path.insert(0, Absent())
 try:
     import debias.models.db_vae
 except ModuleNotFoundError:
@@ -20,7 +24,7 @@ for name in ("debias.metrics", "debias.reporting", "debias.data"):
         importlib.import_module(found.name)
         print(found.name)
 import debias.cli, debias.config, debias.errors, debias.rundir, debias.seeding
-import debias.jobs.report
+import debias.jobs.data, debias.jobs.report, debias.testbed.sets
 for name in sys.argv[1:]:
     getattr(debias, name)
 """
@@ -38,6 +42,10 @@ TORCH_FREE = (
     "read_manifest",
     "recall_at_fpr",
     "run_report",
+    "PrepareJob",
+    "PreparedData",
+    "find_data",
+    "run_prepare",
 )
 
 

@@ -18,7 +18,9 @@ from debias.data.tables import TEXT, as_text, read_table, require_columns, write
 from debias.errors import DataError, UsageError, nearest
 from debias.rundir import read_json, write_json
 
-PROVENANCES = ("self-reported", "annotated", "proxy", "estimated", "unknown")
+PROVENANCES = ("self-reported", "annotated", "proxy", "estimated", "constructed", "unknown")
+"""Who says so: the person; somebody who looked; another quantity that stands for it; a program that
+guessed; the program that drew the picture, which knows; or nobody can tell."""
 NOTHING_STATED: Mapping[str, str] = MappingProxyType({})
 NUM_SHOWN = 3
 

@@ -15,7 +15,7 @@ from debias.config import build, read_toml
 from debias.data.attributes import PROVENANCES
 from debias.errors import ConfigError, DataError, nearest
 
-ROLES = ("faces", "non-faces")
+ROLES = ("faces", "non-faces", "faces and non-faces")
 SUFFIX = ".toml"
 
 
@@ -44,6 +44,46 @@ class AttributeSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PictureFolder:
+    """Folders of a published set that hold the pictures of one split.
+
+    Args:
+        path: below the folder of the set; ``{category}`` stands for any one name.
+        split: train, val, test, or empty where none is published.
+        categories: a text file below the folder of the set, whose lines begin with a picture's
+            file name and its category; empty where the path says the category, or nothing does.
+    """
+
+    path: str = ""
+    split: str = ""
+    categories: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How a set lies on disk as it is published.
+
+    Args:
+        reader: what reads it, one of :data:`debias.data.layouts.readers.READERS`.
+        expects: the files and folders that it looks for, in words for a person.
+        inside: names of folders that an archive may unpack to, and that may lie in the folder a
+            person names.
+        folders: where the pictures are, for the readers that ask for it.
+        leave_out: categories that are no use here.
+        leave_out_why: the reason that stands beside their pictures.
+        notes: what is decided in reading it, and the user should know.
+    """
+
+    reader: str = ""
+    expects: tuple[str, ...] = ()
+    inside: tuple[str, ...] = ()
+    folders: tuple[PictureFolder, ...] = ()
+    leave_out: tuple[str, ...] = ()
+    leave_out_why: str = "left out"
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
     """What is to be known of a public data set; a fact that nobody gives reads "not stated".
 
@@ -62,6 +102,7 @@ class Definition:
         labels: who labelled what, and how; attributes aside.
         biases: what is known of whom and what it shows too little, too much or wrongly.
         attributes: what is said of the people shown, and by whom.
+        layout: how it lies on disk.
 
     Raises:
         ConfigError: a text is empty, the role is none, or an attribute is described twice.
@@ -81,6 +122,7 @@ class Definition:
     labels: str = ""
     biases: tuple[str, ...] = ()
     attributes: tuple[AttributeSource, ...] = ()
+    layout: Layout = Layout()
 
     def __post_init__(self) -> None:
         _check_known("role", self.role, ROLES)
@@ -125,7 +167,8 @@ def _check_texts(record: Definition | AttributeSource) -> None:
     """Refuse empty texts: what is unknown must say so."""
     for field in fields(record):
         value = getattr(record, field.name)
-        texts = [value] if isinstance(value, str) else [v for v in value if isinstance(v, str)]
+        several = value if isinstance(value, tuple) else (value,)
+        texts = [text for text in several if isinstance(text, str)]
         if not all(text.strip() for text in texts):
             raise ConfigError(
                 f"{field.name!r} is missing or empty", hint="Write 'not stated' if nobody says"

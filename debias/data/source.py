@@ -1,10 +1,11 @@
-"""Where a job's images come from: a manifest, or folders; and which rows of it."""
+"""Where a job's images come from: a manifest, prepared sets, or folders; and which rows of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from debias.data.combine import ListedSet, read_sets
 from debias.data.manifest import (
     Manifest,
     manifest_from_folder,
@@ -21,6 +22,7 @@ class ImageSource:
 
     Attributes:
         images: a manifest file, or a folder of unlabelled images.
+        sets: prepared sets, instead of all the others.
         faces: a folder of faces.
         non_faces: a folder of non-faces.
         where: conditions on the manifest's columns; see
@@ -28,6 +30,7 @@ class ImageSource:
     """
 
     images: Path | None = None
+    sets: tuple[ListedSet, ...] = ()
     faces: Path | None = None
     non_faces: Path | None = None
     where: tuple[str, ...] = ()
@@ -40,11 +43,14 @@ class ImageSource:
             DataError: what is named is not a valid manifest or folder.
         """
         folders = self.faces is not None or self.non_faces is not None
-        if folders == (self.images is not None):
+        if [folders, self.images is not None, bool(self.sets)].count(True) != 1:
             raise UsageError(
                 "name the images in one way",
-                hint="Give a manifest (CSV or Parquet), or --faces DIR and --non-faces DIR",
+                hint="Give a manifest (CSV or Parquet), or --data NAME, or --faces DIR and "
+                "--non-faces DIR",
             )
+        if self.sets:
+            return read_sets(self.sets, where=parse_where(self.where))
         if self.images is not None and not self.images.is_dir():
             return read_manifest(self.images, where=parse_where(self.where))
         if self.where:

@@ -82,6 +82,13 @@ def _label_notes(report: ReportJson) -> list[str]:
             f"Not known to be self-reported or annotated: {', '.join(weak)}. Wrong labels make "
             "groups look more alike than they are, or unequal where they are not."
         )
+    drawn = [item["name"] for item in report["attributes"] if item["provenance"] == "constructed"]
+    if drawn:
+        found.append(
+            f"Constructed: {', '.join(drawn)}. A program drew these images and knows what it "
+            "drew, so no such label is wrong; what holds for drawn faces need not hold for "
+            "photographs."
+        )
     if any(
         group["status"] == "small"
         for point in report["operating_points"]

@@ -131,7 +131,7 @@ def test_provenance_is_read_from_words() -> None:
     ("text", "message"),
     [
         ("skin_tone=anotated", r"'anotated' of 'skin_tone'. Did you mean 'annotated'\?"),
-        ("skin_tone=xyz", "Known: annotated, estimated, proxy, self-reported, unknown"),
+        ("skin_tone=xyz", "Known: annotated, constructed, estimated, proxy, self-reported, "),
         ("skin_tone", "Write name=word"),
         ("=proxy", "Write name=word"),
         ("skin_tone=", "Write name=word"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,15 @@ import pytest
 from debias.config import build, to_table
 from debias.data import catalog
 from debias.data.attributes import PROVENANCES
-from debias.data.catalog import AttributeSource, Definition, list_definitions, load_definition
+from debias.data.catalog import (
+    AttributeSource,
+    Definition,
+    Layout,
+    list_definitions,
+    load_definition,
+)
+from debias.data.layouts.readers import READERS, read_published
+from debias.data.manifest_checks import SPLITS
 from debias.errors import ConfigError, DataError
 
 DATASETS = Path(__file__).parents[2] / "datasets"
@@ -20,7 +28,9 @@ DATASETS = Path(__file__).parents[2] / "datasets"
 
 def test_all_files_are_definitions_and_all_definitions_are_listed() -> None:
     names = list_definitions()
-    assert {"caltech-101", "lfw", "tiny-imagenet", "utkface"} <= set(names)
+    faces = {"celeba", "fairface", "lfw", "ppb", "utkface", "wider-face"}
+    others = {"caltech-101", "imagenet", "tiny-imagenet"}
+    assert faces | others | {"folder", "mit-faces", "testbed"} <= set(names)
     assert list(names) == sorted(names)
     assert {path.name for path in DATASETS.iterdir()} == {f"{name}.toml" for name in names}
 
@@ -32,7 +42,8 @@ def test_a_definition_is_complete(name: str) -> None:
     assert re.fullmatch(r"https?://\S+", made.homepage)
     assert re.search(r"(19|20)\d\d", made.citation)
     assert made.biases
-    assert bool(made.attributes) == (made.role == "faces")
+    assert made.attributes or made.role != "faces"
+    assert not made.attributes or made.role != "non-faces"
     for attribute in made.attributes:
         assert attribute.provenance in PROVENANCES
         assert attribute.provenance != "unknown"
@@ -41,6 +52,26 @@ def test_a_definition_is_complete(name: str) -> None:
         if isinstance(value, str):
             assert value == " ".join(value.split()), f"{field.name} has stray blanks"
     assert build(Definition, to_table(made)) == made
+
+
+@pytest.mark.parametrize("name", list_definitions())
+def test_a_layout_can_be_read(name: str) -> None:
+    layout = load_definition(name).layout
+    assert layout.reader in {*READERS, "testbed"}
+    assert layout.expects
+    assert all(said == " ".join(said.split()) for said in (*layout.expects, *layout.notes))
+    assert {folder.split for folder in layout.folders} <= {*SPLITS, ""}
+    assert bool(layout.folders) == (layout.reader in {"categories", "imagenet"})
+    # A split that is called by another name than the published one is said to be.
+    changed = any(folder.path.startswith("val") for folder in layout.folders)
+    says_so = any("val serves as the test" in note for note in layout.notes)
+    assert says_so or not changed
+
+
+def test_a_layout_that_nothing_reads_is_refused(tmp_path: Path) -> None:
+    made = replace(load_definition("lfw"), layout=Layout(reader="lwf"))
+    with pytest.raises(ConfigError, match=r"lfw\.toml: layout 'lwf' .* Did you mean 'lfw'\?"):
+        read_published(tmp_path, made)
 
 
 def test_known_facts() -> None:
@@ -52,6 +83,9 @@ def test_known_facts() -> None:
         "race": "estimated",
     }
     assert {a.provenance for a in utkface.attributes} == {"estimated"}
+    assert {a.provenance for a in load_definition("testbed").attributes} == {"constructed"}
+    benchmark = {a.name: set(a.values) for a in load_definition("ppb").attributes}
+    assert benchmark["skin_tone"] == {"lighter", "darker"}
 
 
 @pytest.mark.parametrize(
@@ -83,6 +117,7 @@ def test_unknown_names_are_refused(name: str, message: str) -> None:
         ('name = "race"', 'nam = "race"', "lfw.toml.attributes: unknown key 'nam'"),
         ('name = "lfw"', 'name = "lwf"', r"lfw\.toml: names itself 'lwf'"),
         ('name = "lfw"', "name = lfw", r"lfw\.toml: not a TOML file"),
+        ('reader = "lfw"', 'raeder = "lfw"', r"lfw.toml.layout: unknown key 'raeder'"),
     ],
 )
 def test_faults_are_named(

@@ -32,7 +32,7 @@ def test_an_unlabelled_folder(trained: Path, drawn: Path, debias: Debias, tmp_pa
     folder = tmp_path / "folder"
     folder.mkdir()
     for number in range(3):
-        name = f"face-{number:05d}.png"
+        name = f"face-{number:05d}.jpg"
         (folder / name).write_bytes((drawn / "images" / name).read_bytes())
     (folder / "broken.png").write_bytes(b"not a picture")
     output = tmp_path / "scores"

@@ -63,7 +63,7 @@ def test_one_command_gives_model_weights_predictions_and_report(
     )
     assert outcome.status == 0, outcome.err
     assert outcome.out.splitlines()[-1] == str(run)
-    assert "darker x female" in outcome.out
+    assert "dark x female" in outcome.out
     assert "compared with" in outcome.out  # the plain classifier of the same budget
     report = json.loads((run / "report.json").read_text())
     assert report["rows"]["num_faces"] == 12
@@ -280,7 +280,7 @@ def with_broken(drawn: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "broken"
     shutil.copytree(drawn / "images", folder / "images")
     shutil.copy(drawn / "images.csv", folder)
-    broken = folder / "images" / "face-00007.png"
+    broken = folder / "images" / "face-00007.jpg"
     broken.write_bytes(broken.read_bytes()[:900])
     return folder
 

@@ -1,0 +1,82 @@
+"""Several listed image sets as one: faces of one, say, and non-faces of another."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from debias.data.manifest import Condition, Manifest, read_manifest
+from debias.data.splits import assign_splits
+from debias.data.tables import read_table, require_columns
+from debias.errors import DataError
+
+SEED = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedSet:
+    """An image set on disk.
+
+    Args:
+        manifest: the file that lists its images.
+        root: the folder that the paths in it are relative to.
+    """
+
+    manifest: Path
+    root: Path
+
+
+def read_sets(sets: Sequence[ListedSet], *, where: Sequence[Condition] = ()) -> Manifest:
+    """Return the images of one or several sets; ids stay as they are.
+
+    Where one of several sets comes with splits, each is completed by itself, in the proportion of
+    :func:`~debias.data.splits.assign_splits`: what one calls test is not mixed into what another
+    trains on. A condition holds for the sets that have its column.
+
+    Args:
+        sets: at least one.
+        where: which rows to keep; see :func:`~debias.data.manifest.parse_where`.
+
+    Raises:
+        DataError: a set is not valid, or an id or a picture is in two of them, or no set has a
+            condition's column.
+    """
+    if len(sets) == 1:
+        return read_manifest(sets[0].manifest, where=where, root=sets[0].root)
+    columns = [set(read_table(one.manifest).columns) for one in sets]
+    place = " and ".join(str(one.manifest) for one in sets)
+    require_columns(set().union(*columns), (condition.column for condition in where), where=place)
+    parts = []
+    for one, known in zip(sets, columns, strict=True):
+        conditions = [condition for condition in where if condition.column in known]
+        parts.append(read_manifest(one.manifest, where=conditions, root=one.root))
+    if any(part.table["split"].notna().any() for part in parts):
+        parts = [assign_splits(part, seed=SEED) for part in parts]
+    root = Path(os.path.commonpath([part.root.resolve() for part in parts]))
+    tables = [_below(part, root, number) for number, part in enumerate(parts)]
+    table = pd.concat(tables, ignore_index=True)
+    for name, what in (("image_id", "id"), ("path", "picture")):
+        owners = pd.concat([frame[name].drop_duplicates() for frame in tables])
+        twice = owners[owners.duplicated()]
+        if len(twice):
+            raise DataError(
+                f"{len(twice)} times the same {what} is in two sets, such as {twice.iloc[0]!r}",
+                where=place,
+                hint="Use one of them, or rename",
+            )
+    return Manifest(root=root, table=table)
+
+
+def _below(part: Manifest, root: Path, number: int) -> pd.DataFrame:
+    """Return a set's rows, paths relative to a folder further up, and persons of its own.
+
+    Two sets may count their persons alike, and mean others.
+    """
+    inside = part.root.resolve().relative_to(root).as_posix()
+    start = "" if inside == "." else f"{inside}/"
+    persons = f"{number}/" + part.table["identity_id"]
+    return part.table.assign(path=start + part.table["path"], identity_id=persons)

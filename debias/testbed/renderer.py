@@ -1,0 +1,169 @@
+"""From factors to pictures, the same picture whatever the batch, the order or the process."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from debias.data.pool import in_order, num_cores
+from debias.errors import ConfigError
+from debias.testbed.appearance import num_random_bytes, parameters
+from debias.testbed.attire import paint_behind, paint_hair, paint_in_front
+from debias.testbed.camera import develop, take_picture
+from debias.testbed.colour import ENCODING_STEPS, encoding_table
+from debias.testbed.compiled import compiled
+from debias.testbed.factors import NAMES, SEED, check_factors
+from debias.testbed.head import (
+    Parameters,
+    brightness,
+    gloss,
+    paint_features,
+    paint_mottling,
+    place_on_head,
+    relief,
+)
+from debias.testbed.scene import paint_scene, texture_atlas
+from debias.testbed.shapes import Colour, lit_by, over, scaled
+
+SIZES = (16, 512)
+CHUNK = 64
+_NUM_OFFSET_BYTES = 8
+Bytes = NDArray[np.uint8]
+Result = TypeVar("Result")
+
+
+def render(factors: pd.DataFrame, *, size: int = 64, num_workers: int | None = None) -> Bytes:
+    """Return the pixels of the images that factors describe.
+
+    Args:
+        factors: a row an image, a column for each of :data:`~debias.testbed.factors.FACTORS` and
+            ``noise_seed``; see :func:`~debias.testbed.factors.neutral_factors`.
+        size: height and width in pixels, 16 to 512.
+        num_workers: threads; None uses all cores.
+
+    Returns:
+        An array of shape (image, height, width, channel), sRGB.
+
+    Raises:
+        DataError: a factor is missing or out of its range.
+    """
+    parts = _in_chunks(lambda chunk: _developed(chunk, size), factors, size, num_workers)
+    return np.concatenate([np.empty((0, size, size, 3), dtype=np.uint8), *parts])
+
+
+def render_files(
+    factors: pd.DataFrame, *, size: int = 64, num_workers: int | None = None
+) -> Iterator[bytes]:
+    """Return the images that factors describe as JPEG files, one by one; see :func:`render`."""
+    parts = _in_chunks(lambda chunk: _files(chunk, size), factors, size, num_workers)
+    return (file for files in parts for file in files)
+
+
+def _in_chunks(
+    work: Callable[[pd.DataFrame], Result],
+    factors: pd.DataFrame,
+    size: int,
+    num_workers: int | None,
+) -> Iterator[Result]:
+    """Check what is asked for, then do the work in threads, in order."""
+    check_factors(factors)
+    if not SIZES[0] <= size <= SIZES[1]:
+        raise ConfigError(f"size is {size}", hint=f"It may be {SIZES[0]} to {SIZES[1]} pixels")
+    chunks = [factors.iloc[start : start + CHUNK] for start in range(0, len(factors), CHUNK)]
+    return in_order(work, chunks, num_cores() if num_workers is None else num_workers)
+
+
+def _developed(factors: pd.DataFrame, size: int) -> Bytes:
+    return np.stack([develop(file) for file in _files(factors, size)])
+
+
+def _files(factors: pd.DataFrame, size: int) -> list[bytes]:
+    columns = {name: factors[name].to_numpy() for name in NAMES}
+    random = _random_bytes(factors[SEED].tolist(), num_random_bytes() + _NUM_OFFSET_BYTES)
+    offsets = np.ascontiguousarray(random[:, -_NUM_OFFSET_BYTES:]).view("<u2").astype(np.int64)
+    records = parameters(columns, random[:, :-_NUM_OFFSET_BYTES], size)
+    pixels = np.empty((len(records), size, size, 3), dtype=np.uint8)
+    _draw(records, texture_atlas(size), offsets, encoding_table(), pixels)
+    blur = columns["blur"] * (size / 100)
+    return [
+        take_picture(
+            pixels[k],
+            blur=float(blur[k]),
+            noise=float(columns["noise"][k]),
+            noise_start=int(offsets[k, 2]) * 65536 + int(offsets[k, 3]),
+            quality=round(float(columns["jpeg"][k])),
+        )
+        for k in range(len(records))
+    ]
+
+
+def _random_bytes(seeds: Sequence[int], count: int) -> Bytes:
+    """Return random bytes, of shape (image, byte); a seed gives the same ones anywhere."""
+    words = -(-count // 8)
+    drawn = [np.random.SFC64(seed).random_raw(words).astype("<u8").view(np.uint8) for seed in seeds]
+    return np.stack(drawn)[:, :count]
+
+
+@compiled
+def _draw(
+    records: NDArray[np.void],
+    atlas: NDArray[np.float32],
+    offsets: NDArray[np.int64],
+    table: Bytes,
+    pixels: Bytes,
+) -> None:
+    """Draw every image of a chunk into ``pixels`` (image, height, width, channel)."""
+    size, side = pixels.shape[1], atlas.shape[0]
+    for k in range(len(records)):
+        p = records[k]
+        for row in range(size):
+            y = (row + 0.5) * 2.0 / size - 1.0
+            for column in range(size):
+                x = (column + 0.5) * 2.0 / size - 1.0
+                texture = atlas[(offsets[k, 0] + row) % side, (offsets[k, 1] + column) % side]
+                strand = _strand(atlas[:, :, 3], offsets[k, 0], offsets[k, 1] + column, row)
+                light = _light(p, x, y, texture, strand)
+                for channel in range(3):
+                    root = math.sqrt(min(max(light[channel], 0.0), 1.0))
+                    pixels[k, row, column, channel] = table[int(root * ENCODING_STEPS + 0.5)]
+
+
+@compiled
+def _strand(fine: NDArray[np.float32], top: int, column: int, row: int) -> float:
+    """Return a texture of streaks: fine across, eight times as long downwards."""
+    side = fine.shape[0]
+    first, part = row // 8, row % 8 / 8.0
+    above = fine[(top + first) % side, column % side]
+    below = fine[(top + first + 1) % side, column % side]
+    return float(above + (below - above) * part)
+
+
+@compiled
+def _light(
+    p: Parameters, x: float, y: float, texture: NDArray[np.float32], strand: float
+) -> Colour:
+    """Return the light of one pixel."""
+    rough, smooth = p.scene_roughness, 1.0 - p.scene_roughness
+    red = texture[0] * smooth + texture[3] * rough
+    green = texture[1] * smooth + texture[4] * rough
+    blue = texture[2] * smooth + texture[5] * rough
+    # Textures differ more in lightness than in hue.
+    light = paint_scene(p, x, y, (red, red * 0.7 + green * 0.3, red * 0.7 + blue * 0.3))
+    if p.head_on <= 0.0:
+        return light
+    grain = strand + (float(texture[4]) - strand) * p.hair_curl
+    s = place_on_head(p, x, y)
+    light = paint_behind(light, p, s, grain)
+    if s.cover > 0.0:
+        skin = scaled(paint_mottling(p, float(texture[5])), relief(p, s))
+        skin = paint_features(skin, p, s)
+        skin = scaled(paint_hair(skin, p, s, grain), brightness(p, s))
+        shine = gloss(p, s)
+        skin = lit_by((skin[0] + shine, skin[1] + shine, skin[2] + shine), p.light_colour)
+        light = over(light, skin, s.cover)
+    return paint_in_front(light, p, s)
