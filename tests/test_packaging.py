@@ -74,7 +74,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(contents: dict[str, bytes]
     sources = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "debias").rglob("*")
-        if path.suffix == ".py" or path.name == "py.typed"
+        if path.suffix in (".py", ".jinja", ".html", ".css") or path.name == "py.typed"
     }
     definitions = {f"debias/_datasets/{path.name}" for path in (ROOT / "datasets").iterdir()}
     assert "debias/py.typed" in sources
@@ -99,7 +99,7 @@ def test_the_core_is_light(installed: Path) -> None:
     required = _distribution(installed).requires
     assert required
     core = {text.split(">")[0] for text in required if "extra ==" not in text}
-    assert core == {"numpy", "scipy", "pandas", "pyarrow", "pillow", "tqdm"}
+    assert core == {"numpy", "scipy", "pandas", "pyarrow", "pillow", "tqdm", "jinja2"}
     train = {text.split(">")[0] for text in required if "extra == 'train'" in text}
     assert {"torch", "torchvision", "lightning-fabric", "tensorboard", "safetensors"} <= train
 

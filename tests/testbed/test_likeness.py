@@ -80,7 +80,7 @@ def others() -> Floats:
 # Among planted training images themselves it is 0.92: light skin is then a hint at a face.
 @pytest.mark.parametrize("name", ["balanced", "planted"])
 def test_colours_and_places_alone_do_not_tell(name: str, others: Floats) -> None:
-    """A linear model sees 8 x 8 pixels of 1,500 training images of each kind; 1,000 are its test."""
+    """A linear model sees 8 x 8 pixels of 1,500 images of each kind, and is asked of 1,000."""
     testbed = load_testbed(name)
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
     trained = thumbnails(render(draw_faces(testbed.population, range(1500), seed=1), size=32))
