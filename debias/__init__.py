@@ -19,12 +19,15 @@ if TYPE_CHECKING:
     from debias.errors import DebiasError
     from debias.jobs.data import PrepareJob, find_data, run_prepare
     from debias.jobs.predict import PredictJob, run_predict
-    from debias.jobs.report import run_report
+    from debias.jobs.report import fairness_report, run_report, write_report
     from debias.jobs.train import TrainJob, run_train
+    from debias.metrics.accumulator import GroupAccumulator
     from debias.metrics.operating_point import operating_point, recall_at_fpr
+    from debias.metrics.scorers import recall_gap_score, worst_group_recall_score
     from debias.models.checkpoint import load_model
     from debias.models.db_vae import FaceModel
     from debias.models.networks import NetworkSettings
+    from debias.reporting.metricframe import to_metricframe
     from debias.reporting.settings import ReportSettings
     from debias.resampling.sampler import AdaptiveSampler
     from debias.resampling.weights import ResamplingSettings, sampling_weights
@@ -38,6 +41,7 @@ __all__ = [
     "DecodeSettings",
     "Definition",
     "FaceModel",
+    "GroupAccumulator",
     "ImageSource",
     "NetworkSettings",
     "PredictJob",
@@ -48,6 +52,7 @@ __all__ = [
     "RunSettings",
     "TrainJob",
     "build_store",
+    "fairness_report",
     "find_data",
     "list_definitions",
     "load_definition",
@@ -57,11 +62,15 @@ __all__ = [
     "parse_where",
     "read_manifest",
     "recall_at_fpr",
+    "recall_gap_score",
     "run_predict",
     "run_prepare",
     "run_report",
     "run_train",
     "sampling_weights",
+    "to_metricframe",
+    "worst_group_recall_score",
+    "write_report",
 ]
 
 _HOME = {
@@ -70,6 +79,7 @@ _HOME = {
     "DecodeSettings": "debias.data.decode",
     "Definition": "debias.data.catalog",
     "FaceModel": "debias.models.db_vae",
+    "GroupAccumulator": "debias.metrics.accumulator",
     "ImageSource": "debias.data.source",
     "NetworkSettings": "debias.models.networks",
     "PredictJob": "debias.jobs.predict",
@@ -80,6 +90,7 @@ _HOME = {
     "RunSettings": "debias.training.settings",
     "TrainJob": "debias.jobs.train",
     "build_store": "debias.data.store",
+    "fairness_report": "debias.jobs.report",
     "find_data": "debias.jobs.data",
     "list_definitions": "debias.data.catalog",
     "load_definition": "debias.data.catalog",
@@ -89,11 +100,15 @@ _HOME = {
     "parse_where": "debias.data.manifest",
     "read_manifest": "debias.data.manifest",
     "recall_at_fpr": "debias.metrics.operating_point",
+    "recall_gap_score": "debias.metrics.scorers",
     "run_predict": "debias.jobs.predict",
     "run_prepare": "debias.jobs.data",
     "run_report": "debias.jobs.report",
     "run_train": "debias.jobs.train",
     "sampling_weights": "debias.resampling.weights",
+    "to_metricframe": "debias.reporting.metricframe",
+    "worst_group_recall_score": "debias.metrics.scorers",
+    "write_report": "debias.jobs.report",
 }
 
 if not TYPE_CHECKING:  # to a type checker the names above are all there are

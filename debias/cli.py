@@ -13,6 +13,17 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from debias import __version__
 from debias.cli_data import add_data
 from debias.cli_demo import add_demo
+from debias.cli_options import (
+    DATA_HELP,
+    add_groups,
+    add_output,
+    label_provenance,
+    names,
+    positive,
+    prepared_data,
+    take_groups,
+)
+from debias.cli_report import add_report, print_report
 from debias.errors import DebiasError, MissingExtraError, UsageError, nearest
 
 if TYPE_CHECKING:
@@ -20,6 +31,7 @@ if TYPE_CHECKING:
     from debias.data.source import ImageSource
 
 INTERRUPTED = 130
+BROKEN_PIPE = 141
 _EXTRAS = {
     **dict.fromkeys(
         ("torch", "torchvision", "lightning_fabric", "tensorboard", "safetensors", "jaxtyping"),
@@ -49,14 +61,23 @@ def _unknown(word: str, parser: argparse.ArgumentParser) -> str:
     if not word.startswith("-"):
         return f"unexpected argument {word!r}"
     options = [option for action in parser._actions for option in action.option_strings]
+    if word in options:  # of the action, but written before it
+        return f"{word} stands too early. Write it at the end: {parser.prog} ... {word}"
     return f"unknown option {word}. {nearest(word, options)}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit status: 0 done, 1 the job failed, 2 wrong usage."""
+    """Run a command and return its exit status.
+
+    0 done, 1 the job failed, 2 wrong usage, 3 a condition of ``--fail-if`` holds.
+    """
     chosen = _parser().parse_args(arguments)
     try:
         status: int = chosen.run(chosen)
+        sys.stdout.flush()
+    except BrokenPipeError:  # who reads has read enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
     except KeyboardInterrupt:
         print(f"\ndebias {chosen.job}: interrupted{_kept(chosen)}", file=sys.stderr)
         return INTERRUPTED
@@ -100,7 +121,7 @@ def _parser() -> _Parser:
     jobs = parser.add_subparsers(dest="job", required=True, metavar="JOB", parser_class=_Parser)
     _add_train(jobs)
     _add_predict(jobs)
-    _add_report(jobs)
+    add_report(jobs, _add_job)
     add_data(jobs, _add_job)
     add_demo(jobs, _add_job)
     return parser
@@ -116,12 +137,6 @@ def _add_job(jobs: Any, name: str, run: Callable[[Any], int], summary: str) -> _
     return parser
 
 
-_DATA_HELP = (
-    "a folder that `debias data prepare` wrote, or testbed:NAME, which is drawn at its first use "
-    "(testbed:NAME:0.1 is a tenth of it)"
-)
-
-
 def _add_images(parser: argparse.ArgumentParser) -> None:
     images = parser.add_argument_group("images")
     images.add_argument(
@@ -135,7 +150,7 @@ def _add_images(parser: argparse.ArgumentParser) -> None:
         "--data",
         action="append",
         metavar="NAME",
-        help=f"{_DATA_HELP}; repeatable, for faces of one set and non-faces of another",
+        help=f"{DATA_HELP}; repeatable, for faces of one set and non-faces of another",
     )
     images.add_argument("--faces", type=Path, metavar="DIR", help="a folder of faces")
     images.add_argument("--non-faces", type=Path, metavar="DIR", help="a folder of non-faces")
@@ -147,45 +162,14 @@ def _add_images(parser: argparse.ArgumentParser) -> None:
         help="use the manifest's rows with one of these values; also COLUMN!=VALUE; repeatable",
     )
     images.add_argument("--cache", type=Path, metavar="DIR", help="where decoded images are kept")
-    images.add_argument("--workers", type=int, metavar="N", help="threads that decode")
+    images.add_argument("--workers", type=positive, metavar="N", help="threads that decode")
     images.add_argument("--strict", action="store_true", help="stop if an image cannot be decoded")
-
-
-def _add_output(
-    parser: argparse.ArgumentParser, *, required: bool = True, resume: bool = False
-) -> None:
-    output = parser.add_argument_group("output")
-    output.add_argument(
-        "--output", type=Path, required=required, metavar="DIR", help="where to write"
-    )
-    output.add_argument("--overwrite", action="store_true", help="replace an existing output")
-    if resume:
-        output.add_argument("--resume", action="store_true", help="continue an interrupted run")
-
-
-def _add_groups(parser: argparse.ArgumentParser) -> None:
-    groups = parser.add_argument_group("subgroups")
-    groups.add_argument(
-        "--attributes", type=Path, metavar="FILE", help="sensitive attributes by image_id"
-    )
-    groups.add_argument(
-        "--provenance",
-        metavar="NAME=WORD,...",
-        help="where labels come from: self-reported, annotated, proxy, estimated, constructed or "
-        "unknown",
-    )
-    groups.add_argument(
-        "--groups",
-        metavar="NAME,...",
-        help="the attributes to report by; NAME=COLUMN reads NAME from another column (with --data "
-        "by default skin_tone and gender, where known)",
-    )
 
 
 def _add_train(jobs: Any) -> None:
     parser = _add_job(jobs, "train", _train, "train a debiased face classifier")
     _add_images(parser)
-    _add_output(parser, resume=True)
+    add_output(parser, resume=True)
     settings = parser.add_argument_group("settings (the last one given wins, flags last of all)")
     settings.add_argument("--preset", default="default", help="default, paper or mit-lab")
     settings.add_argument("--config", type=Path, metavar="FILE", help="a TOML file of settings")
@@ -200,7 +184,7 @@ def _add_train(jobs: Any) -> None:
         help="do not also train the plain classifier that a DB-VAE is compared with",
     )
     settings.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
-    _add_groups(parser)
+    add_groups(parser)
 
 
 _METAVARS = {str: "NAME", int: "N", float: "X"}
@@ -229,64 +213,7 @@ def _add_predict(jobs: Any) -> None:
         "--windows", type=int, metavar="N", help="windows of each non-face picture (as in training)"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
-    _add_output(parser)
-
-
-def _add_report(jobs: Any) -> None:
-    parser = _add_job(jobs, "report", _report, "say how well predictions serve each subgroup")
-    parser.add_argument(
-        "predictions", type=Path, metavar="PREDICTIONS", help="a CSV or Parquet file, or a run"
-    )
-    parser.add_argument("--compare", type=Path, metavar="OTHER", help="other predictions, or a run")
-    parser.add_argument(
-        "--where", action="append", default=[], metavar="COLUMN=VALUE,...", help="rows to use"
-    )
-    _add_groups(parser)
-    parser.add_argument(
-        "--data", action="append", metavar="NAME", help=f"take the attributes of {_DATA_HELP}"
-    )
-    _add_output(parser, required=False)
-
-
-def _prepared(chosen: argparse.Namespace) -> list[PreparedData]:
-    """Return the data sets that ``--data`` names."""
-    if not chosen.data:
-        return []
-    others = [getattr(chosen, name, None) for name in ("images", "faces", "non_faces")]
-    if any(other is not None for other in others):
-        raise UsageError(
-            "name the images in one way",
-            where="--data",
-            hint="It brings its own: leave out MANIFEST, --faces and --non-faces",
-        )
-    from debias.jobs.data import find_data
-    from debias.rundir import check_output
-
-    if chosen.output is not None:  # what is wrong with it shall not come out after the drawing
-        resume = getattr(chosen, "resume", False)
-        check_output(chosen.output, overwrite=chosen.overwrite, resume=resume)
-    cache, workers = getattr(chosen, "cache", None), getattr(chosen, "workers", None)
-    return [
-        find_data(name, cache=cache, num_workers=workers, show_progress=not chosen.quiet)
-        for name in chosen.data
-    ]
-
-
-def _take_groups(chosen: argparse.Namespace, prepared: list[PreparedData]) -> None:
-    """Let ``--data`` say what ``--attributes`` and ``--groups`` do not."""
-    if not prepared or chosen.attributes is not None:
-        return
-    known = [one for one in prepared if one.attributes is not None]
-    if chosen.groups and len(known) != 1:
-        names = " and ".join(one.name for one in known) or "no set of --data"
-        raise UsageError(
-            f"{names} {'have' if known else 'has'} attributes",
-            where="--groups",
-            hint="Name their file with --attributes",
-        )
-    groups = chosen.groups or (",".join(known[0].groups) if len(known) == 1 else "")
-    if groups:
-        chosen.attributes, chosen.groups = known[0].attributes, groups
+    add_output(parser)
 
 
 def _source(chosen: argparse.Namespace, prepared: list[PreparedData]) -> ImageSource:
@@ -295,7 +222,9 @@ def _source(chosen: argparse.Namespace, prepared: list[PreparedData]) -> ImageSo
 
     return ImageSource(
         images=chosen.images,
-        sets=tuple(ListedSet(manifest=one.manifest, root=one.root) for one in prepared),
+        sets=tuple(
+            ListedSet(manifest=one.manifest, root=one.root, name=one.name) for one in prepared
+        ),
         faces=chosen.faces,
         non_faces=chosen.non_faces,
         where=tuple(chosen.where),
@@ -319,14 +248,15 @@ def _train(chosen: argparse.Namespace) -> int:
     from debias.jobs.train import TrainJob, run_train
     from debias.models.db_vae import CLASSIFYING
     from debias.rundir import check_output
+    from debias.training.device import check_device
     from debias.training.settings import load_settings
 
     settings = load_settings(
         preset=chosen.preset, config=chosen.config, assignments=chosen.set, flags=_nested(chosen)
     )
-    prepared = _prepared(chosen)
+    prepared = prepared_data(chosen, check=lambda: check_device(chosen.device))
     if chosen.groups or settings.architecture in CLASSIFYING:
-        _take_groups(chosen, prepared)
+        take_groups(chosen, prepared)
     if bool(chosen.attributes) != bool(chosen.groups):
         raise UsageError("--attributes and --groups go together")
     if chosen.groups:
@@ -336,7 +266,7 @@ def _train(chosen: argparse.Namespace) -> int:
             raise UsageError(f"a {settings.architecture} does not classify", where="--groups")
         # What is wrong with them shall not come out after hours of training.
         read_attributes(
-            chosen.attributes, columns=_names(chosen.groups), provenance=_provenance(chosen)
+            chosen.attributes, columns=names(chosen.groups), provenance=label_provenance(chosen)
         )
         check_output(
             chosen.output,
@@ -365,7 +295,8 @@ def _train(chosen: argparse.Namespace) -> int:
 
         baseline = run.baseline.predictions
         compare = baseline if baseline.exists() else None
-        write_report(_print_report(chosen, run.predictions, compare), run.path)
+        report = print_report(chosen, predictions=run.predictions, compare=compare)
+        write_report(report, run.path)
     print(run.path)
     return 0
 
@@ -374,29 +305,17 @@ def _is_first_process() -> bool:
     return os.environ.get("RANK", "0") == "0"  # set by torchrun
 
 
-def _print_report(chosen: argparse.Namespace, predictions: Path, compare: Path | None) -> Any:
-    from debias.data.manifest import parse_where
-    from debias.jobs.report import run_report
-    from debias.reporting.text import render_text
-
-    report = run_report(
-        predictions=predictions,
-        attributes=chosen.attributes,
-        groups=_names(chosen.groups),
-        where=parse_where(chosen.where if chosen.job == "report" else []),
-        compare=compare,
-        label_provenance=_provenance(chosen),
-    )
-    print(render_text(report), end="")
-    return report
-
-
 def _predict(chosen: argparse.Namespace) -> int:
-    from debias.jobs.predict import PredictJob, run_predict
+    from debias.jobs.predict import PredictJob, open_classifier, run_predict
+    from debias.training.device import check_device
+
+    def check() -> None:
+        check_device(chosen.device)
+        open_classifier(chosen.model)
 
     run = run_predict(
         PredictJob(
-            source=_source(chosen, _prepared(chosen)),
+            source=_source(chosen, prepared_data(chosen, check=check)),
             model=chosen.model,
             output=chosen.output,
             windows=chosen.windows,
@@ -410,36 +329,3 @@ def _predict(chosen: argparse.Namespace) -> int:
     )
     print(run.predictions)
     return 0
-
-
-def _report(chosen: argparse.Namespace) -> int:
-    from debias.jobs.report import write_report
-    from debias.rundir import check_output, create_run, predictions_file
-
-    if chosen.data and chosen.attributes is not None:
-        raise UsageError("both give attributes", where="--attributes and --data", hint="Leave one")
-    prepared = _prepared(chosen)
-    _take_groups(chosen, prepared)
-    if prepared and chosen.attributes is None:
-        known = ", ".join(name for one in prepared for name in one.attribute_names)
-        hint = f"Name some with --groups: {known}" if known else "There are no attributes"
-        raise UsageError("nothing to group by is named or usual", where="--data", hint=hint)
-    if chosen.output:
-        inputs = (chosen.predictions, chosen.compare, chosen.attributes)
-        check_output(chosen.output, overwrite=chosen.overwrite, inputs=inputs)
-    compare = predictions_file(chosen.compare) if chosen.compare else None
-    report = _print_report(chosen, predictions_file(chosen.predictions), compare)
-    if chosen.output:
-        write_report(report, create_run(chosen.output, overwrite=chosen.overwrite).path)
-        print(chosen.output / "report.json")
-    return 0
-
-
-def _provenance(chosen: argparse.Namespace) -> dict[str, str]:
-    from debias.data.attributes import parse_provenance
-
-    return parse_provenance(chosen.provenance) if chosen.provenance else {}
-
-
-def _names(text: str | None) -> list[str]:
-    return [name.strip() for name in (text or "").split(",") if name.strip()]

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from debias.cli_options import positive
 from debias.errors import UsageError
 
-_NAME_HELP = "one of those that `debias data list` names"
+_NAME_HELP = (
+    "one of those that `debias data list` names; testbed:NAME:FRACTION is a part of a testbed"
+)
 
 
 def add_data(jobs: Any, add_job: Callable[..., Any]) -> None:
@@ -42,12 +46,14 @@ def add_data(jobs: Any, add_job: Callable[..., Any]) -> None:
         "--output", type=Path, metavar="DIR", help="where to write (beside the images)"
     )
     output.add_argument("--overwrite", action="store_true", help="replace an earlier preparation")
-    drawn = prepare.add_argument_group("testbed, whose images are drawn into --root")
-    drawn.add_argument("--population", metavar="NAME", help="whom to draw, as `data list` names it")
-    drawn.add_argument("--fraction", type=float, metavar="X", help="the part of it to draw (1)")
-    drawn.add_argument("--size", type=int, metavar="N", help="height and width in pixels (64)")
+    drawn = prepare.add_argument_group("testbeds, whose images are drawn into --root")
+    drawn.add_argument(
+        "--size", type=positive, metavar="N", help="height and width in pixels, 16 to 512 (64)"
+    )
     drawn.add_argument("--seed", type=int, metavar="N", help="another one draws other faces (0)")
-    drawn.add_argument("--workers", type=int, metavar="N", help="processes that draw")
+    drawn.add_argument(
+        "--workers", type=positive, metavar="N", help="threads that draw (one a core)"
+    )
 
 
 def _list(_: argparse.Namespace) -> int:
@@ -65,21 +71,23 @@ def _show(chosen: argparse.Namespace) -> int:
 
 
 def _prepare(chosen: argparse.Namespace) -> int:
-    from debias.jobs.data import Drawing, PrepareJob, run_prepare
+    from debias.jobs.data import PrepareJob, run_prepare
+    from debias.testbed.drawing import parse_drawing
 
+    drawing = parse_drawing(chosen.name)
     given = {
         name: getattr(chosen, name)
-        for name in ("population", "fraction", "size", "seed")
+        for name in ("size", "seed")
         if getattr(chosen, name) is not None
     }
-    if given and "population" not in given:
-        raise UsageError(f"--{next(iter(given))} needs --population")
+    if given and drawing is None:
+        raise UsageError("is of testbeds, which are drawn", where=f"--{next(iter(given))}")
     prepared = run_prepare(
         PrepareJob(
             name=chosen.name,
             root=chosen.root,
             output=chosen.output,
-            drawing=Drawing(**given) if given else None,
+            drawing=None if drawing is None else replace(drawing, **given),
             overwrite=chosen.overwrite,
             num_workers=chosen.workers,
             show_progress=not chosen.quiet,

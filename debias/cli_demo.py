@@ -10,7 +10,8 @@ from typing import Any
 
 def add_demo(jobs: Any, add_job: Callable[..., Any]) -> None:
     """Add the command ``demo`` to a parser; see :func:`debias.cli_data.add_data`."""
-    parser = add_job(jobs, "demo", _demo, "see bias appear and shrink, on drawn faces, in minutes")
+    summary = "plant a bias in drawn faces, and see whether debiasing shrinks it"
+    parser = add_job(jobs, "demo", _demo, summary)
     parser.add_argument(
         "--fast", action="store_true", help="fewer images and shorter training: under a minute"
     )

@@ -84,12 +84,15 @@ class MissingExtraError(DebiasError, ImportError):
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return advice naming the known word nearest to ``word``, or all known words.
 
+    Capital letters do not matter.
+
     Args:
         word: what was written.
         known: what would have been understood.
     """
     candidates = sorted(known)
-    close = get_close_matches(word, candidates, n=1, cutoff=0.6)
+    plain = {each.casefold(): each for each in reversed(candidates)}
+    close = get_close_matches(word.casefold(), plain, n=1, cutoff=0.6)
     if close:
-        return f"Did you mean {close[0]!r}?"
+        return f"Did you mean {plain[close[0]]!r}?"
     return "Known: " + ", ".join(candidates)

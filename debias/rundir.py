@@ -132,6 +132,21 @@ class RunDir:
         return self.path / "report.json"
 
     @property
+    def report_page(self) -> Path:
+        """The fairness report, to read and pass on."""
+        return self.path / "report.html"
+
+    @property
+    def tables(self) -> Path:
+        """A folder of the report's figures as CSV files."""
+        return self.path / "tables"
+
+    @property
+    def model_card(self) -> Path:
+        """A summary of the report in Markdown."""
+        return self.path / "README.md"
+
+    @property
     def baseline(self) -> RunDir:
         """The plain classifier of the same budget that a debiased run is compared with."""
         return RunDir(path=self.path / "baseline")

@@ -1,10 +1,14 @@
-"""Tiny copies of published layouts, in plain colours, and what the real command makes of them."""
+"""Tiny copies of published layouts, of drawn pictures, and what the real command makes of them."""
 
 from __future__ import annotations
 
+import functools
+import io
 import json
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +22,93 @@ from debias.data.combine import ListedSet, read_sets
 from debias.data.decode import DecodeSettings
 from debias.data.prepared_folder import open_prepared
 from debias.data.store import build_store
+from debias.testbed.population import (
+    GENDERS,
+    SKIN_TONES,
+    Population,
+    draw_faces,
+    draw_non_faces,
+)
+from debias.testbed.renderer import render_files
+from debias.testbed.sets import true_attributes
 
-Colour = tuple[int, int, int]
-GREY: Colour = (120, 120, 120)
+SIDE = 40
+SMALL = "testbed:planted:0.01"
 
 
-def picture(path: Path, colour: Colour = GREY, size: tuple[int, int] = (40, 40)) -> Path:
-    """Write a picture of one colour; size is width and height."""
+@functools.cache
+def people() -> pd.DataFrame:
+    """Return twelve drawn faces, two of each skin tone and gender.
+
+    Columns are the factors, what is true of each (:func:`true_attributes`), and ``file``, a JPEG of
+    :data:`SIDE` x :data:`SIDE` pixels.
+    """
+    cells = [
+        draw_faces(Population(skin_tones={tone: 1.0}, female=gender == "female"), range(2), seed=k)
+        for k, (tone, gender) in enumerate(product(SKIN_TONES, GENDERS))
+    ]
+    faces = pd.concat(cells, ignore_index=True).assign(label=1)
+    faces["image_id"] = [f"{k:04d}" for k in range(len(faces))]
+    truth = true_attributes(faces).reset_index(drop=True)
+    factors = faces.drop(columns=truth.columns, errors="ignore")
+    return pd.concat([factors, truth], axis="columns").assign(
+        file=list(render_files(faces, size=SIDE))
+    )
+
+
+@functools.cache
+def scenes() -> list[bytes]:
+    """Return six drawn pictures that show no face, as JPEG."""
+    return list(render_files(draw_non_faces(range(6), seed=0), size=SIDE))
+
+
+def pixels_of(file: bytes) -> NDArray[np.uint8]:
+    with Image.open(io.BytesIO(file)) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def write(path: Path, file: bytes) -> Path:
+    """Write a JPEG, anew where the path asks for another format."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix.lower() in {".jpg", ".jpeg"}:
+        path.write_bytes(file)
+    else:
+        Image.fromarray(pixels_of(file)).save(path)
+    return path
+
+
+def flat_picture(path: Path, colour: tuple[int, int, int], size: tuple[int, int]) -> Path:
+    """Write a picture of one colour, for tests that read it; size is width and height."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", size, colour).save(path, quality=95)
     return path
 
 
+def picture(path: Path) -> Path:
+    """Write one of the drawn faces, by the file's name."""
+    faces = people()["file"]
+    return write(path, faces[zlib.crc32(path.name.encode()) % len(faces)])
+
+
 def pictures(folder: Path, names: Iterable[str]) -> None:
     for name in names:
         picture(folder / name)
+
+
+def two_faces(folder: Path) -> Path:
+    """Write two faces, named as in UTKFace."""
+    pictures(folder, ["26_0_1_20170116184024662.jpg", "27_1_0_20170116184024663.jpg"])
+    return folder
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def other_pictures(folder: Path, names: Iterable[str]) -> None:
+    """Write drawn pictures without a face."""
+    for name in names:
+        write(folder / name, scenes()[zlib.crc32(name.encode()) % len(scenes())])
 
 
 def text(path: Path, content: str) -> Path:

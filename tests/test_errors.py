@@ -46,4 +46,6 @@ def test_exit_statuses() -> None:
 
 def test_the_nearest_word_or_all() -> None:
     assert nearest("epohs", ["epochs", "seed"]) == "Did you mean 'epochs'?"
+    assert nearest("LFW", ["celeba", "lfw"]) == "Did you mean 'lfw'?"
+    assert nearest("seeds", ["Seed", "epochs"]) == "Did you mean 'Seed'?"
     assert nearest("zzz", ["epochs", "seed"]) == "Known: epochs, seed"

@@ -74,7 +74,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(contents: dict[str, bytes]
     sources = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "debias").rglob("*")
-        if path.suffix in (".py", ".jinja", ".html", ".css") or path.name == "py.typed"
+        if path.suffix in (".py", ".jinja", ".css", ".js", ".json") or path.name == "py.typed"
     }
     definitions = {f"debias/_datasets/{path.name}" for path in (ROOT / "datasets").iterdir()}
     assert "debias/py.typed" in sources

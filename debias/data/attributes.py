@@ -69,12 +69,8 @@ def read_attributes(
             the file beside is no such object.
     """
     path = Path(path)
-    names = _names(columns)
-    for name, source in provenance.items():
-        if name not in names:
-            raise UsageError(f"provenance of {name!r}, no attribute", hint=nearest(name, names))
-        _check_provenance(name, source)
-    stored = _read_provenance(_beside(path))
+    names = attribute_columns(columns)
+    sources = attribute_provenance(path, names=names, provenance=provenance)
     full = read_table(path)
     require_columns(full.columns, [id_column, *names.values()], where=path)
     ids = as_text(full[id_column])
@@ -83,12 +79,29 @@ def read_attributes(
         raise DataError(f"{num_empty} rows have an empty {id_column}", where=path)
     table = pd.DataFrame({name: _trimmed(full[old]) for name, old in names.items()})
     table.index = pd.Index(ids, name="image_id")
-    return Attributes(
-        table=_merged(table, path),
-        provenance={
-            name: provenance.get(name, stored.get(old, "unknown")) for name, old in names.items()
-        },
-    )
+    return Attributes(table=_merged(table, path), provenance=sources)
+
+
+def attribute_provenance(
+    path: Path, *, names: Mapping[str, str], provenance: Mapping[str, str] = NOTHING_STATED
+) -> dict[str, str]:
+    """Return where the labels of each attribute come from; see :func:`read_attributes`.
+
+    Args:
+        path: the file of attributes.
+        names: its column by the attribute's name.
+        provenance: what is known besides.
+
+    Raises:
+        UsageError: provenance is unknown, or of what is no attribute.
+        DataError: the file beside is no such object.
+    """
+    for name, source in provenance.items():
+        if name not in names:
+            raise UsageError(f"provenance of {name!r}, no attribute", hint=nearest(name, names))
+        _check_provenance(name, source)
+    stored = _read_provenance(_beside(path))
+    return {name: provenance.get(name, stored.get(old, "unknown")) for name, old in names.items()}
 
 
 def write_attributes(attributes: Attributes, path: Path) -> None:
@@ -134,8 +147,15 @@ def parse_provenance(text: str) -> dict[str, str]:
     return found
 
 
-def _names(columns: Sequence[str]) -> dict[str, str]:
-    """Return the file's column by the attribute's name."""
+def attribute_columns(columns: Sequence[str]) -> dict[str, str]:
+    """Return the file's column by the attribute's name.
+
+    Args:
+        columns: the attributes; ``skin_tone=race`` calls the file's ``race`` skin_tone.
+
+    Raises:
+        UsageError: none is named, one is named twice, or one cannot be read.
+    """
     names: dict[str, str] = {}
     for text in columns:
         name, _, old = (part.strip() for part in text.partition("="))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from debias.data.catalog import AttributeSource, Definition
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
 WIDTH = 88
-LABEL = 12
+LABEL = 13
 
 
 def render_list(lines: Mapping[str, str]) -> str:
@@ -22,10 +24,16 @@ def render_list(lines: Mapping[str, str]) -> str:
     return "".join(f"{name:<{longest}}  {line}\n" for name, line in lines.items())
 
 
-def render_card(made: Definition) -> str:
-    """Return all that is known of a data set, in paragraphs."""
+def render_card(made: Definition, *, drawn: Mapping[str, str] = NOTHING) -> str:
+    """Return all that is known of a data set, in paragraphs.
+
+    Args:
+        made: the set.
+        drawn: of a drawn set, what is to be said of the one named, by labels.
+    """
     lines = [f"{made.name}: {made.title}", ""]
     for label, text in (
+        *drawn.items(),
         ("role", made.role),
         ("homepage", made.homepage),
         ("cite", made.citation),
@@ -42,6 +50,9 @@ def render_card(made: Definition) -> str:
         lines += _paragraph(attribute.name, _attribute(attribute))
     lines += _points("biases", made.biases)
     lines += _points("layout", made.layout.expects)
+    if made.layout.leave_out:
+        unwanted = ", ".join(made.layout.leave_out)
+        lines += _paragraph("left out here", f"{unwanted}: each {made.layout.leave_out_why}")
     lines += _points("in reading", made.layout.notes)
     return "\n".join(lines) + "\n"
 

@@ -69,7 +69,9 @@ class Layout:
         inside: names of folders that an archive may unpack to, and that may lie in the folder a
             person names.
         folders: where the pictures are, for the readers that ask for it.
-        leave_out: categories that are no use here.
+        signs: patterns of paths below the folder of the set, such as ``accordion/*``, each of
+            which is a picture's; another set of folders of pictures has none.
+        leave_out: categories that are no use here; capital letters do not matter.
         leave_out_why: the reason that stands beside their pictures.
         notes: what is decided in reading it, and the user should know.
     """
@@ -78,6 +80,7 @@ class Layout:
     expects: tuple[str, ...] = ()
     inside: tuple[str, ...] = ()
     folders: tuple[PictureFolder, ...] = ()
+    signs: tuple[str, ...] = ()
     leave_out: tuple[str, ...] = ()
     leave_out_why: str = "left out"
     notes: tuple[str, ...] = ()
@@ -91,7 +94,7 @@ class Definition:
         name: what it is called here; the name of its file.
         title: what its authors call it.
         role: one of :data:`ROLES`, what it is of use for.
-        homepage: where its authors describe it.
+        homepage: where its authors describe it, or the page of these docs that does.
         citation: the publication to cite.
         size: how many images, of what size.
         source: where the images come from, and how they were chosen.

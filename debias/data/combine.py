@@ -14,7 +14,11 @@ from debias.data.splits import assign_splits
 from debias.data.tables import read_table, require_columns
 from debias.errors import DataError
 
-SEED = 0
+Fractions = tuple[float, float, float]
+FRACTIONS: Fractions = (0.8, 0.1, 0.1)
+"""Of train, val and test, where nobody says otherwise."""
+DRAWN = "testbed:"
+"""What the names of drawn sets begin with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,22 +28,36 @@ class ListedSet:
     Args:
         manifest: the file that lists its images.
         root: the folder that the paths in it are relative to.
+        name: what a person called it, for messages; empty for the path of the manifest.
     """
 
     manifest: Path
     root: Path
+    name: str = ""
+
+    def __str__(self) -> str:
+        """Return what to call it."""
+        return self.name or str(self.manifest)
 
 
-def read_sets(sets: Sequence[ListedSet], *, where: Sequence[Condition] = ()) -> Manifest:
+def read_sets(
+    sets: Sequence[ListedSet],
+    *,
+    where: Sequence[Condition] = (),
+    fractions: Fractions = FRACTIONS,
+    seed: int = 0,
+) -> Manifest:
     """Return the images of one or several sets; ids stay as they are.
 
-    Where one of several sets comes with splits, each is completed by itself, in the proportion of
-    :func:`~debias.data.splits.assign_splits`: what one calls test is not mixed into what another
-    trains on. A condition holds for the sets that have its column.
+    Where one of several sets comes with splits, each is completed by itself, as
+    :func:`~debias.data.splits.assign_splits` does: what one calls test is not mixed into what
+    another trains on. A condition holds for the sets that have its column.
 
     Args:
         sets: at least one.
         where: which rows to keep; see :func:`~debias.data.manifest.parse_where`.
+        fractions: of train, val and test, where several sets are completed.
+        seed: of that division.
 
     Raises:
         DataError: a set is not valid, or an id or a picture is in two of them, or no set has a
@@ -48,14 +66,14 @@ def read_sets(sets: Sequence[ListedSet], *, where: Sequence[Condition] = ()) -> 
     if len(sets) == 1:
         return read_manifest(sets[0].manifest, where=where, root=sets[0].root)
     columns = [set(read_table(one.manifest).columns) for one in sets]
-    place = " and ".join(str(one.manifest) for one in sets)
+    place = " and ".join(map(str, sets))
     require_columns(set().union(*columns), (condition.column for condition in where), where=place)
     parts = []
     for one, known in zip(sets, columns, strict=True):
         conditions = [condition for condition in where if condition.column in known]
         parts.append(read_manifest(one.manifest, where=conditions, root=one.root))
     if any(part.table["split"].notna().any() for part in parts):
-        parts = [assign_splits(part, seed=SEED) for part in parts]
+        parts = [assign_splits(part, fractions=fractions, seed=seed) for part in parts]
     root = Path(os.path.commonpath([part.root.resolve() for part in parts]))
     tables = [_below(part, root, number) for number, part in enumerate(parts)]
     table = pd.concat(tables, ignore_index=True)
@@ -66,9 +84,15 @@ def read_sets(sets: Sequence[ListedSet], *, where: Sequence[Condition] = ()) -> 
             raise DataError(
                 f"{len(twice)} times the same {what} is in two sets, such as {twice.iloc[0]!r}",
                 where=place,
-                hint="Use one of them, or rename",
+                hint=_advice(sets),
             )
     return Manifest(root=root, table=table)
+
+
+def _advice(sets: Sequence[ListedSet]) -> str:
+    if all(one.name.startswith(DRAWN) for one in sets):
+        return "Testbeds have their non-faces in common: use one of them"
+    return "Use one of them, or leave the same images out of the other"
 
 
 def _below(part: Manifest, root: Path, number: int) -> pd.DataFrame:

@@ -8,6 +8,26 @@ from pathlib import Path
 from debias.data.decode import image_suffixes
 from debias.errors import DataError
 
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+
+
+def require_folder(folder: Path, *, hint: str) -> None:
+    """Refuse what is no folder.
+
+    Args:
+        folder: what a person named.
+        hint: what to do where nothing is there.
+
+    Raises:
+        DataError: it is a file, or not there.
+    """
+    if folder.is_file():
+        is_packed = folder.suffix.lower() in ARCHIVES
+        advice = "Unpack it and name the folder" if is_packed else "Name the folder that it is in"
+        raise DataError("is a file, not a folder", where=folder, hint=advice)
+    if not folder.is_dir():
+        raise DataError("there is no such folder", where=folder, hint=hint)
+
 
 def pictures_below(folder: Path) -> list[str]:
     """Return the sorted posix paths of the pictures below ``folder``, relative to it.
@@ -22,8 +42,7 @@ def pictures_below(folder: Path) -> list[str]:
         DataError: the folder is missing, holds no picture or a name that is not UTF-8, or a
             folder in it cannot be read.
     """
-    if not folder.is_dir():
-        raise DataError("there is no such folder", where=folder, hint="Check the path")
+    require_folder(folder, hint="Check the path")
     suffixes = image_suffixes()
     found = []
     seen = set()

@@ -84,10 +84,14 @@ class Condition:
     def __str__(self) -> str:
         return self._written(",".join(self.values))
 
-    def without_names(self) -> str:
-        """Return the condition in words that may be shared: a column of names keeps its values."""
-        is_naming = self.column in NAMING_COLUMNS and any(self.values)
-        return self._written("...") if is_naming else str(self)
+    def without_names(self, columns: Mapping[str, str] = NO_RENAMING) -> str:
+        """Return the condition in words that may be shared: a column of names keeps its values.
+
+        Args:
+            columns: what columns are called in the file, where that is another name.
+        """
+        naming = {*NAMING_COLUMNS, *(columns.get(name, name) for name in NAMING_COLUMNS)}
+        return self._written("...") if self.column in naming and any(self.values) else str(self)
 
     def _written(self, values: str) -> str:
         return f"{self.column}{'!=' if self.negated else '='}{values}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from debias.data.manifest import Condition, choose_rows
-from debias.data.tables import TEXT, as_labels, as_text, read_table, require_columns
-from debias.errors import DataError
+from debias.data.manifest import NO_RENAMING, Condition, choose_rows
+from debias.data.prediction_checks import PERSON, check_predictions, num, optional_text
+from debias.data.prediction_columns import PREDICTION_COLUMNS, check_columns, lookalikes
+from debias.data.tables import read_table, require_columns
+from debias.errors import DataError, UsageError, nearest
 from debias.rundir import read_json
-
-WINDOW_MARK = r"#w\d+$"
-"""What the id of a window adds to that of the picture it was cut from."""
 
 SPLITS_OF_THE_MODEL = frozenset({"train", "val"})
 """The splits that make a model: what it learns from, and what chooses it and its threshold."""
@@ -26,35 +26,48 @@ SPLITS_OF_THE_MODEL = frozenset({"train", "val"})
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Predictions:
-    """What a model answered, one row an image.
+    """What a model answered, one row an image; of several trained models, one for each of them.
 
     Attributes:
-        table: ``image_id`` (text, unique), ``y_true`` (bool), ``y_score`` (float64) and
-            ``y_pred`` (bool) as far as the file has them, ``cluster`` (text: the person of a
-            face, the picture of a non-face; rows that share one are not independent).
-        path: the file.
+        table: ``image_id`` (text, unique within a seed), ``y_true`` (bool), ``y_score`` (float64)
+            and ``y_pred`` (bool) as far as the file has them, ``cluster`` (text: the person of a
+            face, the picture of a non-face; rows that share one are not independent), and where
+            the file has them ``sample_weight`` (float64, at least 0, not all 0) and ``seed``
+            (text: which of several trained models; each judges the same images).
+        positions: for each row of the table its place among the rows of the file, from 0.
+        path: the file; None for what was given as arrays.
         rows: which rows of the file these are, in words that give no person's name.
         num_rows: rows in the file.
         num_unlabelled: rows in question that were left out because they have no label.
-        num_identified: faces with an ``identity_id``.
-        num_persons: how many identities they have.
         seen_splits: where the file has splits, none was asked for, and all rows turned out to be
             of training or validation: which of the two, in alphabetical order. Else empty.
+        lookalikes: columns that were not used, each with the name it would be used by and that
+            the file lacks: ``("identity", "identity_id")``.
     """
 
     table: pd.DataFrame
-    path: Path
+    positions: NDArray[np.intp]
+    path: Path | None
     rows: str
     num_rows: int
     num_unlabelled: int
-    num_identified: int
-    num_persons: int
     seen_splits: tuple[str, ...]
+    lookalikes: tuple[tuple[str, str], ...] = ()
 
     @property
     def has_scores(self) -> bool:
         """Whether there are scores, and not decisions alone."""
         return "y_score" in self.table
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether rows have weights."""
+        return "sample_weight" in self.table
+
+    @property
+    def seeds(self) -> tuple[str, ...]:
+        """The trained models that these rows are of, numbers by size; empty if not stated."""
+        return tuple(sorted(self.table["seed"].unique(), key=_by_size)) if self._has_seeds else ()
 
     @property
     def faces(self) -> pd.DataFrame:
@@ -66,49 +79,91 @@ class Predictions:
         """The rows of non-faces."""
         return self.table[~self.table["y_true"]]
 
+    @property
+    def num_identified(self) -> int:
+        """Rows of faces with an ``identity_id``."""
+        return len(self._persons)
 
-def read_predictions(path: Path, *, where: Sequence[Condition] = ()) -> Predictions:
+    @property
+    def num_persons(self) -> int:
+        """How many identities these have."""
+        return self._persons.nunique()
+
+    def of_seed(self, seed: str) -> Predictions:
+        """Return the predictions of one of several trained models, without the column ``seed``.
+
+        Args:
+            seed: one of :attr:`seeds`.
+
+        Raises:
+            UsageError: there is no such seed.
+        """
+        if seed not in self.seeds:
+            raise UsageError(f"no seed {seed!r}", where=self.path, hint=nearest(seed, self.seeds))
+        chosen = (self.table["seed"] == seed).to_numpy(dtype=np.bool_)
+        table = self.table[chosen].drop(columns="seed").reset_index(drop=True)
+        return dataclasses.replace(self, table=table, positions=self.positions[chosen])
+
+    @property
+    def _has_seeds(self) -> bool:
+        return "seed" in self.table
+
+    @property
+    def _persons(self) -> pd.Series[Any]:
+        clusters = self.faces["cluster"]
+        return clusters[clusters.str.startswith(PERSON)]
+
+
+def read_predictions(
+    path: Path,
+    *,
+    where: Sequence[Condition] = (),
+    columns: Mapping[str, str] = NO_RENAMING,
+) -> Predictions:
     """Return the checked predictions of a file.
 
     The columns ``image_id`` and ``y_true`` must be there, and ``y_score`` or ``y_pred`` or both.
-    Without a condition on ``split``, the rows of the test split are taken if the file has any.
+    Scores may be any finite numbers. Without a condition on ``split``, the rows of the test split
+    are taken if the file has any. With a column ``seed`` the file holds the predictions of several
+    trained models for the same images.
 
     Args:
-        path: CSV or Parquet.
-        where: conditions that every row must meet.
+        path: CSV or Parquet, or a folder of Parquet parts.
+        where: conditions that every row must meet, on the columns as the file calls them.
+        columns: for a column of predictions its name in the file, where that is another; see
+            :func:`debias.data.prediction_columns.parse_columns`.
 
     Raises:
-        DataError: a column is missing; no row is left; an id is empty or comes twice; a label or
-            a decision is not 0 or 1; a score is not a finite number; no row has a label.
+        UsageError: ``columns`` renames what is no column of predictions.
+        DataError: a column is missing; no row is left; an id is empty or comes twice (in a seed);
+            a label or a decision is not 0 or 1; a score is not a finite number; a weight is not
+            finite or is negative, or all are 0; a seed is missing, or seeds judge different images
+            or by different labels; no row has a label.
     """
+    check_columns(columns)
     whole = read_table(path)
-    require_columns(whole.columns, ["image_id", "y_true"], where=path)
-    if not {"y_score", "y_pred"} & set(whole.columns):
-        require_columns(whole.columns, ["y_score"], where=path)
-    table, rows = _chosen_rows(whole, where, path)
-    table = table.assign(image_id=_checked_ids(table["image_id"], path))
-    y_true = _zero_or_one(table["y_true"], path, missing_allowed=True)
-    num_unlabelled = int(y_true.isna().sum())
-    table, y_true = table[y_true.notna()], y_true.dropna()
-    if table.empty:
-        raise DataError("no row has a label in 'y_true'", where=path, hint="A face is 1, else 0")
-    clean = pd.DataFrame({"image_id": table["image_id"], "y_true": y_true.astype(bool)})
-    if "y_score" in table:
-        clean["y_score"] = _finite(table["y_score"], path)
-    if "y_pred" in table:
-        clean["y_pred"] = _zero_or_one(table["y_pred"], path, missing_allowed=False).astype(bool)
-    identity = _optional_text(table, "identity_id")
-    clean["cluster"] = _clusters(clean, identity, _optional_text(table, "picture"))
-    persons = identity[clean["y_true"]].dropna()
+    names = {name: columns.get(name, name) for name in PREDICTION_COLUMNS}
+    present = {name: old for name, old in names.items() if old in whole.columns}
+    wanted = ["image_id", "y_true", *columns]
+    if not {"y_score", "y_pred"} & present.keys():
+        wanted.append("y_score")
+    require_columns(whole.columns, [names[name] for name in wanted], where=path)
+    asked = any(condition.column == names["split"] for condition in where)
+    chosen, rows = _chosen_rows(
+        whole, where, path, columns=columns, split=None if asked else names["split"]
+    )
+    table = pd.DataFrame({name: chosen[old] for name, old in present.items()})
+    clean = check_predictions(table, path=path, names=names)
+    split = optional_text(table, "split")[clean.index]
     return Predictions(
         table=clean.reset_index(drop=True),
+        positions=clean.index.to_numpy(dtype=np.intp),
         path=path,
         rows=rows,
         num_rows=len(whole),
-        num_unlabelled=num_unlabelled,
-        num_identified=len(persons),
-        num_persons=persons.nunique(),
-        seen_splits=() if _name_split(where) else _seen_splits(_optional_text(table, "split")),
+        num_unlabelled=len(table) - len(clean),
+        seen_splits=() if asked else _seen_splits(split),
+        lookalikes=lookalikes(set(whole.columns) - set(present.values()), names.keys() - present),
     )
 
 
@@ -127,6 +182,28 @@ class Decisions:
     target_fpr: float | None
 
 
+def given_decisions(
+    predictions: Predictions, *, threshold: float | None = None
+) -> Decisions | None:
+    """Return the decisions of a threshold, or those in ``y_pred``; None if there are neither.
+
+    Args:
+        predictions: the rows.
+        threshold: a score of at least that is answered "face"; None takes ``y_pred``.
+
+    Raises:
+        UsageError: a threshold is given, but no scores; or it is not finite.
+        DataError: ``y_pred`` contradicts the threshold.
+    """
+    if threshold is None:
+        return _decided(predictions)
+    if not predictions.has_scores:
+        raise UsageError("a threshold is given, but no y_score", where="threshold")
+    if not math.isfinite(threshold):
+        raise UsageError(f"{threshold!r} is not a finite number", where="threshold")
+    return _at_threshold(predictions, threshold, target_fpr=None, path=None)
+
+
 def read_decisions(predictions: Predictions, *, path: Path) -> Decisions | None:
     """Return the decisions that came with the predictions, or None if none did.
 
@@ -138,12 +215,21 @@ def read_decisions(predictions: Predictions, *, path: Path) -> Decisions | None:
     Raises:
         DataError: the file is no such object, or ``y_pred`` contradicts its threshold.
     """
-    table = predictions.table
-    decided = table["y_pred"].to_numpy(dtype=np.bool_) if "y_pred" in table else None
     if not path.is_file():
-        if decided is None:
-            return None
-        return Decisions(answers=decided, threshold=None, target_fpr=None)
+        return _decided(predictions)
+    threshold, target_fpr = read_threshold(path)
+    return _at_threshold(predictions, threshold, target_fpr=target_fpr, path=path)
+
+
+def read_threshold(path: Path) -> tuple[float, float | None]:
+    """Return a stored threshold and the false-positive rate it was set for, if that is known.
+
+    Args:
+        path: see :func:`read_decisions`.
+
+    Raises:
+        DataError: the file is no such object.
+    """
     point = read_json(path)
     point = point if isinstance(point, dict) else {}
     threshold, target_fpr = _number(point.get("threshold")), _number(point.get("target_fpr"))
@@ -151,18 +237,34 @@ def read_decisions(predictions: Predictions, *, path: Path) -> Decisions | None:
         raise DataError(
             "is not an operating point", where=path, hint='It needs a number as "threshold"'
         )
+    return threshold, target_fpr
+
+
+def _decided(predictions: Predictions) -> Decisions | None:
+    """Return the decisions as they are, if there are any."""
+    if "y_pred" not in predictions.table:
+        return None
+    answers = predictions.table["y_pred"].to_numpy(dtype=np.bool_)
+    return Decisions(answers=answers, threshold=None, target_fpr=None)
+
+
+def _at_threshold(
+    predictions: Predictions, threshold: float, *, target_fpr: float | None, path: Path | None
+) -> Decisions:
+    """Return the decisions at a threshold, which those in ``y_pred`` must agree with."""
+    decided = _decided(predictions)
     if not predictions.has_scores:
-        answers = decided
+        assert decided is not None  # there are scores or decisions
+        answers = decided.answers
     else:
-        answers = table["y_score"].to_numpy(dtype=np.float64) >= threshold
-        num_contrary = 0 if decided is None else int(np.count_nonzero(decided != answers))
-        if num_contrary:
+        answers = predictions.table["y_score"].to_numpy(dtype=np.float64) >= threshold
+        contrary = 0 if decided is None else int(np.count_nonzero(decided.answers != answers))
+        if contrary:
             raise DataError(
-                f"its threshold {threshold:g} contradicts y_pred in {_num(num_contrary, 'row')}",
+                f"its threshold {threshold:g} contradicts y_pred in {num(contrary, 'row')}",
                 where=path,
-                hint="Take the file of the same run, or remove it to judge y_pred as it is",
+                hint="Take that of the same run, or leave it out to judge y_pred as it is",
             )
-    assert answers is not None  # there are scores or decisions
     return Decisions(answers=answers, threshold=threshold, target_fpr=target_fpr)
 
 
@@ -174,11 +276,18 @@ def pair_up(first: Predictions, second: Predictions) -> pd.DataFrame:
         second: predictions of the same images.
 
     Raises:
-        DataError: one has no scores, they share no image, or labels contradict each other.
+        DataError: one has no scores or several seeds, they share no image, or labels contradict
+            each other.
     """
     for each in (first, second):
         if not each.has_scores:
             raise DataError("comparing needs the column 'y_score' in both files", where=each.path)
+        if len(each.seeds) > 1:
+            raise DataError(
+                f"comparing needs one model, not {len(each.seeds)} seeds",
+                where=each.path,
+                hint=f"Choose one, such as seed={each.seeds[0]}",
+            )
     both = first.table.merge(
         second.table[["image_id", "y_true", "y_score"]],
         on="image_id",
@@ -194,7 +303,7 @@ def pair_up(first: Predictions, second: Predictions) -> pd.DataFrame:
     contrary = both.loc[both["y_true_first"] != both["y_true_second"], "image_id"]
     if len(contrary):
         raise DataError(
-            f"y_true differs for {_num(len(contrary), 'image')}: {', '.join(contrary[:3])}",
+            f"y_true differs for {num(len(contrary), 'image')}: {', '.join(contrary[:3])}",
             where=second.path,
         )
     return both.rename(columns={"y_true_first": "y_true"}).drop(columns="y_true_second")
@@ -217,82 +326,40 @@ def _number(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def _by_size(seed: str) -> tuple[float, str]:
+    """Order numbers by size, then words by letter."""
+    try:
+        number = float(seed)
+    except ValueError:
+        number = math.inf
+    return (math.inf if math.isnan(number) else number, seed)
+
+
 def _chosen_rows(
-    table: pd.DataFrame, where: Sequence[Condition], path: Path
+    table: pd.DataFrame,
+    where: Sequence[Condition],
+    path: Path,
+    *,
+    columns: Mapping[str, str],
+    split: str | None,
 ) -> tuple[pd.DataFrame, str]:
-    """Return the rows that meet the conditions, and the conditions in words."""
-    words = [condition.without_names() for condition in where]
+    """Return the rows that meet the conditions, and the conditions in words.
+
+    ``split`` is the column whose test rows are taken if there are any, or None to leave it.
+    """
+    words = [condition.without_names(columns) for condition in where]
     table = choose_rows(table, where, path=path)
     if table.empty:
         raise DataError(f"no row is left by {' and '.join(map(str, where))}", where=path)
-    is_test = _optional_text(table, "split").fillna("") == "test"
-    if is_test.any() and not _name_split(where):
-        table = table[is_test]
-        words.append("split=test")
+    if split is not None:
+        is_test = optional_text(table, split).fillna("") == "test"
+        if is_test.any():
+            table = table[is_test]
+            words.append(f"{split}=test")
     return table, " and ".join(words) or "all"
-
-
-def _name_split(where: Sequence[Condition]) -> bool:
-    return any(condition.column == "split" for condition in where)
 
 
 def _seen_splits(split: pd.Series[Any]) -> tuple[str, ...]:
     """Return the splits of the rows if all are of those that make a model."""
     found = set(split.fillna(""))
     return tuple(sorted(found)) if found <= SPLITS_OF_THE_MODEL else ()
-
-
-def _checked_ids(column: pd.Series[Any], path: Path) -> pd.Series[Any]:
-    ids = as_text(column)
-    _refuse(ids.isna(), "image_id is missing", ids, path)
-    _refuse(ids.duplicated(keep=False), "image_id is repeated", ids, path, "Give one row an image")
-    return ids
-
-
-def _zero_or_one(column: pd.Series[Any], path: Path, *, missing_allowed: bool) -> pd.Series[Any]:
-    """Return a column of 0, 1 and, where allowed, NA, from numbers, truth values or their text."""
-    words = as_text(column)
-    values = as_labels(words)
-    bad = values.isna() & words.notna() if missing_allowed else values.isna()
-    _refuse(bad, f"{column.name} is not 0 or 1", words, path)
-    return values
-
-
-def _finite(column: pd.Series[Any], path: Path) -> pd.Series[Any]:
-    values = pd.to_numeric(column, errors="coerce").astype("float64")
-    bad = pd.Series(~np.isfinite(values.to_numpy(dtype=np.float64)), index=values.index)
-    _refuse(bad, f"{column.name} is not a finite number", column, path)
-    return values
-
-
-def _optional_text(table: pd.DataFrame, name: str) -> pd.Series[Any]:
-    """Return a column as text, missing throughout where the file lacks it."""
-    if name not in table:
-        return pd.Series(np.nan, index=table.index, dtype=TEXT)
-    return as_text(table[name])
-
-
-def _clusters(
-    table: pd.DataFrame, identity: pd.Series[Any], picture: pd.Series[Any]
-) -> pd.Series[Any]:
-    """Return what each row shares with others: a face its person, a non-face its picture."""
-    source = table["image_id"].str.replace(WINDOW_MARK, "", regex=True)
-    picture = ("picture " + picture).fillna("id " + source)
-    person = ("person " + identity).fillna(picture)
-    return person.where(table["y_true"], picture)
-
-
-def _refuse(
-    bad: pd.Series[Any], what: str, values: pd.Series[Any], path: Path, hint: str | None = None
-) -> None:
-    """Raise a DataError if any row is bad, showing the first three; rows count from 1."""
-    if not bad.any():
-        return
-    flagged = bad[bad].index
-    shown = ", ".join(f"row {row + 1} ({values[row]!r})" for row in flagged[:3])
-    more = ", ..." if len(flagged) > 3 else ""
-    raise DataError(f"{what} in {_num(len(flagged), 'row')}: {shown}{more}", where=path, hint=hint)
-
-
-def _num(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

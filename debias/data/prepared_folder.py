@@ -28,6 +28,7 @@ MANIFEST, FAILURES = "images.csv", "failures.csv"
 ATTRIBUTES, PROVENANCE = "attributes.csv", "attributes.provenance.json"
 PICTURES, FACTORS = "images", "factors.parquet"
 JOB = "data"
+_AGAIN = "Run the same `debias data prepare` with --overwrite"
 DEFAULT_GROUPS = ("skin_tone", "gender")
 
 
@@ -67,7 +68,8 @@ def open_prepared(folder: Path) -> PreparedData:
     """Return a prepared folder.
 
     Raises:
-        DataError: it is none, it is not finished, or its pictures are no longer where they were.
+        DataError: it is none, it is not finished, it is damaged, or its pictures are no longer
+            where they were.
     """
     if not (folder / DATA_FILE).is_file():
         raise DataError(
@@ -79,11 +81,9 @@ def open_prepared(folder: Path) -> PreparedData:
     if not _is_ours(facts):
         raise DataError("not written by `debias data prepare`", where=folder / DATA_FILE)
     if not facts["complete"]:
-        raise DataError(
-            "was left unfinished",
-            where=folder,
-            hint="Run the same `debias data prepare` with --overwrite",
-        )
+        raise DataError("was left unfinished", where=folder, hint=_AGAIN)
+    if not isinstance(facts.get("attributes"), dict):
+        raise DataError("is damaged: it has no `attributes`", where=folder / DATA_FILE, hint=_AGAIN)
     root = folder / facts["root"]
     if not root.is_dir():
         raise DataError(
@@ -115,15 +115,17 @@ def preparation(
         OutputError: something stands in the way, or the folder cannot be written.
     """
     check_target(folder, overwrite=overwrite, draws=draws)
-    write_json(folder / DATA_FILE, {**facts, "complete": False})
+    write_json(folder / DATA_FILE, {**facts, "draws": draws, "complete": False})
     if draws:
         shutil.rmtree(folder / PICTURES, ignore_errors=True)
     yield
-    write_json(folder / DATA_FILE, {**facts, "complete": True})
+    write_json(folder / DATA_FILE, {**facts, "draws": draws, "complete": True})
 
 
 def check_target(folder: Path, *, overwrite: bool, draws: bool) -> None:
     """See that nothing but an earlier preparation is replaced, and that only if wanted.
+
+    What that one did not write is not replaced: pictures that it only listed are a person's.
 
     Args:
         folder: where to write.
@@ -145,23 +147,44 @@ def check_target(folder: Path, *, overwrite: bool, draws: bool) -> None:
         )
     if not there:
         return
+    earlier: Any = read_json(folder / DATA_FILE) if DATA_FILE in there else None
+    ours = _written_by(earlier)
     if not overwrite:
+        unfinished = bool(ours) and not earlier["complete"]
         raise OutputError(
-            f"already holds {there[0]}",
+            "was left unfinished" if unfinished else f"already holds {there[0]}",
             where=folder,
             hint="Write elsewhere with --output DIR, or replace it with --overwrite",
         )
-    if DATA_FILE not in there or not _is_ours(read_json(folder / DATA_FILE)):
+    others = [name for name in there if name not in ours]
+    if others:
         raise OutputError(
-            f"holds {there[0]}, which `debias data prepare` did not make, so it is not replaced",
+            f"holds {others[0]}, which `debias data prepare` did not make, so it is not replaced",
             where=folder,
             hint="Write elsewhere with --output DIR",
         )
 
 
-def _is_ours(facts: object) -> bool:
-    keys = {"job", "name", "root", "complete"}
-    return isinstance(facts, dict) and keys <= facts.keys() and facts["job"] == JOB
+def _written_by(facts: Any) -> set[str]:
+    """Return the names of what a preparation wrote, from what its ``data.json`` says."""
+    if not _is_ours(facts):
+        return set()
+    names = {DATA_FILE, MANIFEST, FAILURES}
+    if facts.get("attributes") or not facts["complete"]:
+        names |= {ATTRIBUTES, PROVENANCE}
+    if facts.get("draws") is True:
+        names |= {PICTURES, FACTORS}
+    return names
+
+
+def _is_ours(facts: Any) -> bool:
+    return (
+        isinstance(facts, dict)
+        and facts.get("job") == JOB
+        and isinstance(facts.get("name"), str)
+        and isinstance(facts.get("root"), str)
+        and isinstance(facts.get("complete"), bool)
+    )
 
 
 def write_prepared(

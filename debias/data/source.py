@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from debias.data.combine import ListedSet, read_sets
+from debias.data.combine import FRACTIONS, Fractions, ListedSet, read_sets
 from debias.data.manifest import (
     Manifest,
     manifest_from_folder,
@@ -35,8 +35,20 @@ class ImageSource:
     non_faces: Path | None = None
     where: tuple[str, ...] = ()
 
-    def load(self) -> Manifest:
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """The files and folders that are read, and that no output may replace."""
+        named = [path for path in (self.images, self.faces, self.non_faces) if path is not None]
+        listed = [path for one in self.sets for path in (one.manifest, one.root)]
+        return (*named, *listed)
+
+    def load(self, *, fractions: Fractions = FRACTIONS, seed: int = 0) -> Manifest:
         """Return the manifest.
+
+        Args:
+            fractions: of train, val and test, where one of several sets lacks splits that another
+                has; see :func:`~debias.data.combine.read_sets`.
+            seed: of that division.
 
         Raises:
             UsageError: no images, or images in two ways, are named.
@@ -50,7 +62,9 @@ class ImageSource:
                 "--non-faces DIR",
             )
         if self.sets:
-            return read_sets(self.sets, where=parse_where(self.where))
+            return read_sets(
+                self.sets, where=parse_where(self.where), fractions=fractions, seed=seed
+            )
         if self.images is not None and not self.images.is_dir():
             return read_manifest(self.images, where=parse_where(self.where))
         if self.where:

@@ -1,4 +1,4 @@
-"""See bias appear and shrink: draw a testbed, train two models on it, judge both, make a page.
+"""Plant a bias and try to mend it: draw a testbed, train two models, judge both, make a page.
 
 Training sees images and whether they show a face, as in any other run; who is shown is read only
 afterwards, to judge.
@@ -12,14 +12,14 @@ import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from debias.data.prepared_folder import PreparedData, open_prepared
 from debias.data.source import ImageSource
 from debias.errors import DataError, UsageError
-from debias.jobs.data import TESTBED, Drawing, PrepareJob, run_prepare
+from debias.jobs.data import TESTBED, PrepareJob, run_prepare
 from debias.jobs.demo_size import FAST, FULL, DemoSize
 from debias.jobs.demo_weights import ORDER, weights_and_truth
 from debias.jobs.report import run_report, write_report
@@ -35,6 +35,7 @@ from debias.reporting.demo_schema import (
     DemoDataJson,
     DemoJson,
     DemoTrainingJson,
+    NextJson,
     StageJson,
 )
 from debias.reporting.demo_words import summary
@@ -49,8 +50,9 @@ from debias.rundir import (
     write_json,
     write_text,
 )
+from debias.testbed.drawing import Drawing
 from debias.testbed.rarity import SHARED
-from debias.testbed.sets import Testbed, load_testbed
+from debias.testbed.sets import VERSION, Testbed, load_testbed
 from debias.training.device import make_fabric
 from debias.training.optimization import epoch_steps
 from debias.training.record import differences
@@ -96,6 +98,7 @@ def run_demo(job: DemoJob) -> Path:
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UsageError("runs in one process", where="debias demo", hint="Leave out torchrun")
+    job = replace(job, testbed=load_testbed(job.testbed).name)
     size = FAST if job.fast else FULL
     testbed = load_testbed(job.testbed).scaled(size.fraction)
     settings = size.settings(seed=job.seed)
@@ -124,6 +127,7 @@ def run_demo(job: DemoJob) -> Path:
         "settings": facts["settings"],
         "folder": _shown(job.output),
         "command": _command(job),
+        "next": _next(job),
         "stages": stages,
         "seconds": None if job.resume else sum(stage["seconds"] or 0.0 for stage in stages),
         "data": _data_json(job, size, testbed),
@@ -151,15 +155,25 @@ def _require_all(job: DemoJob, settings: RunSettings) -> None:
 def _begin(job: DemoJob, size: DemoSize) -> dict[str, Any]:
     """Make the output, or see that an interrupted demo is continued as it was begun."""
     check_output(job.output, overwrite=job.overwrite, resume=job.resume)
-    chosen = {"testbed": job.testbed, "seed": job.seed, **asdict(size)}
+    chosen = {"testbed": job.testbed, "version": VERSION, "seed": job.seed, **asdict(size)}
+    del chosen["takes"]
     facts = provenance(job="demo", settings=chosen)
     run = RunDir(path=job.output)
     if job.resume:
         before = read_json(run.run_file)
+        if before.get("job") != "demo":
+            raise UsageError(
+                "there is no demo to resume, but a run of another job",
+                where=job.output,
+                hint="Give another --output",
+            )
         changed = differences(before.get("settings", {}), chosen)
-        if before.get("job") != "demo" or changed:
-            what = f"cannot change: {', '.join(changed)}" if changed else "is no demo"
-            raise UsageError(f"the demo to resume {what}", where=job.output)
+        if changed:
+            raise UsageError(
+                f"the demo to resume cannot change: {', '.join(changed)}",
+                where=job.output,
+                hint="Give the same options, or --overwrite in place of --resume",
+            )
         return facts
     create_run(job.output, overwrite=job.overwrite)
     write_json(run.run_file, facts)
@@ -271,6 +285,20 @@ def _training_json(settings: RunSettings, testbed: Testbed) -> DemoTrainingJson:
 def _shown(output: Path) -> str:
     """Return the output's name as a person may see it: folders above may tell whose machine."""
     return output.name if output.is_absolute() else output.as_posix()
+
+
+def _next(job: DemoJob) -> NextJson:
+    """Return what a reader may want to run next."""
+    folder = _shown(job.output)
+    other = "planted" if job.testbed == "balanced" else "balanced"
+    model = f"{folder}/model"
+    report = ["debias", "report", model, "--compare", f"{model}/baseline", "--data"]
+    demo = ["debias", "demo", "--testbed", other, "--output", f"{folder}-{other}"]
+    return {
+        "report": shlex.join([*report, f"{folder}/data"]),
+        "testbed": other,
+        "demo": shlex.join(demo),
+    }
 
 
 def _command(job: DemoJob) -> str:

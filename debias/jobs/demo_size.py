@@ -47,8 +47,7 @@ class DemoSize:
         return load_settings(flags=flags)
 
 
-# Four minutes are there for the one and one for the other, on two cores, with imports and
-# compilation.
+# On two cores, with imports and compilation, the one may take four minutes and the other one.
 FULL = DemoSize(
     fraction=1.0,
     epochs=12,
@@ -57,5 +56,5 @@ FULL = DemoSize(
     takes="two to three minutes",
 )
 FAST = DemoSize(
-    fraction=0.25, epochs=6, min_epoch_steps=60, target_fpr=0.02, takes="less than a minute"
+    fraction=0.2, epochs=5, min_epoch_steps=50, target_fpr=0.025, takes="less than a minute"
 )

@@ -61,6 +61,32 @@ class PredictJob:
     say: Callable[[str], None] = print
 
 
+def open_classifier(model: Path) -> tuple[RunDir, RunSettings]:
+    """Return a finished training run whose model classifies, and its settings.
+
+    Args:
+        model: the run directory.
+
+    Raises:
+        DataError: it is none, its model does not classify, or its training is not finished.
+    """
+    trained, facts = open_run(model, job="train")
+    settings = build(RunSettings, facts["settings"], where=str(trained.run_file))
+    if settings.architecture not in CLASSIFYING:
+        raise DataError(
+            f"a model of architecture {settings.architecture!r} does not classify",
+            where=model,
+            hint="Train one with --architecture db-vae or classifier",
+        )
+    if not trained.operating_point.exists():
+        raise DataError(
+            "its training is not finished",
+            where=model,
+            hint="Continue it with debias train --resume",
+        )
+    return trained, settings
+
+
 def run_predict(job: PredictJob) -> RunDir:
     """Write the predictions of the images and return the directory they are in.
 
@@ -70,25 +96,11 @@ def run_predict(job: PredictJob) -> RunDir:
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UsageError("runs in one process", where="debias predict", hint="Leave out torchrun")
     source = job.source
-    inputs = (job.model, source.images, source.faces, source.non_faces)
-    check_output(job.output, overwrite=job.overwrite, inputs=inputs)
-    trained, facts = open_run(job.model, job="train")
-    settings = build(RunSettings, facts["settings"], where=str(trained.run_file))
-    if settings.architecture not in CLASSIFYING:
-        raise DataError(
-            f"a model of architecture {settings.architecture!r} does not classify",
-            where=job.model,
-            hint="Train one with --architecture db-vae or classifier",
-        )
-    if not trained.operating_point.exists():
-        raise DataError(
-            "its training is not finished",
-            where=job.model,
-            hint="Continue it with debias train --resume",
-        )
+    check_output(job.output, overwrite=job.overwrite, inputs=(job.model, *source.inputs))
+    trained, settings = open_classifier(job.model)
     point = read_operating_point(trained.operating_point)
     manifest = expand_windows(
-        job.source.load(),
+        source.load(fractions=settings.data.fractions, seed=settings.data.seed),
         num_windows=settings.data.windows if job.windows is None else job.windows,
         seed=settings.data.seed,
         min_side=settings.data.min_side,

@@ -7,50 +7,57 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
+from debias.data.arrays import (
+    Features,
+    attributes_from_features,
+    predictions_from_arrays,
+)
 from debias.data.attributes import NOTHING_STATED
-from debias.data.joining import read_face_attributes
-from debias.data.manifest import Condition
+from debias.data.joining import (
+    RowAttributes,
+    negatives_mode,
+    no_attributes,
+    read_row_attributes,
+)
+from debias.data.manifest import NO_RENAMING, Condition
 from debias.data.predictions import (
+    Decisions,
     Predictions,
-    cluster_codes,
-    pair_up,
+    given_decisions,
     read_decisions,
     read_predictions,
 )
-from debias.errors import TooFewNegativesError, UsageError
-from debias.metrics.bootstrap import PairedScores
-from debias.metrics.comparison import compare_at_fpr
-from debias.metrics.counts import Grouping, group_rows
-from debias.metrics.evaluation import Evaluation, evaluate
-from debias.metrics.operating_point import operating_point
-from debias.reporting.document import (
-    attributes_json,
-    comparison_json,
-    join_json,
-    operating_point_json,
-    refused_comparison_json,
-    refused_json,
-    rows_json,
+from debias.data.score_stream import DependentRowsError, can_stream
+from debias.errors import UsageError, nearest
+from debias.jobs.report_parts import (
+    ReportBody,
+    comparison,
+    judged_rows,
+    operating_points,
+    over_seeds,
+    scored,
+    slices,
+    threshold_sweep,
 )
+from debias.jobs.report_streamed import streamed_body
+from debias.reporting.conditions import FailCondition, check_fail_if, parse_fail_if
+from debias.reporting.document import attributes_json, calibration_json, join_json, rows_json
 from debias.reporting.inputs import inputs_json
+from debias.reporting.model_card import render_model_card
 from debias.reporting.notes import notes
-from debias.reporting.schema import (
-    SCHEMA_VERSION,
-    ComparisonJson,
-    ComparisonPointJson,
-    OperatingPointJson,
-    ReportJson,
-)
+from debias.reporting.outcomes import conditions_json, evaluate_fail_if
+from debias.reporting.report_page import render_report
+from debias.reporting.schema import SCHEMA_VERSION, InputJson, ReportJson
 from debias.reporting.settings import ReportSettings
-from debias.rundir import RunDir, predictions_file, provenance, write_json
-from debias.seeding import numpy_generator
+from debias.reporting.table_csv import table_csv
+from debias.reporting.tables import report_tables
+from debias.rundir import RunDir, predictions_file, provenance, write_json, write_text
 
 # What a run.json says of any job; a report says the same of itself.
 _PROVENANCE: tuple[Literal["job", "created", "versions", "platform", "settings", "inputs"], ...] = (
@@ -68,10 +75,15 @@ def run_report(
     predictions: Path,
     attributes: Path | None = None,
     groups: Sequence[str] = (),
+    within: Sequence[str] = (),
     output: Path | None = None,
     where: Sequence[Condition] = (),
+    columns: Mapping[str, str] = NO_RENAMING,
     compare: Path | None = None,
+    embedding: Path | None = None,
+    include_ids: bool = False,
     label_provenance: Mapping[str, str] = NOTHING_STATED,
+    conditions: Sequence[FailCondition] = (),
     settings: ReportSettings | None = None,
 ) -> ReportJson:
     """Return the fairness report of a table of predictions, and write it if told where.
@@ -82,13 +94,21 @@ def run_report(
             ``operating_point.json`` beside it holds the stored threshold.
         attributes: sensitive attributes by ``image_id``; when None, ``groups`` are columns of
             the predictions.
-        groups: the attributes to report on, each alone and all of them together; ``new=column``
-            renames. None gives the overall figures only.
+        groups: the attributes to report on, each alone and in their intersections;
+            ``new=column`` renames. None gives the overall figures only.
+        within: control features, named like ``groups``: within every combination of their values
+            the groups are compared once more.
         output: an existing directory to write to; see :func:`write_report`.
         where: which rows to judge; by default those of the test split, if there are any.
+        columns: what columns of the predictions are called in the file; see
+            :func:`debias.data.predictions.read_predictions`. It holds for ``compare``, too.
         compare: predictions of a second model for the same images.
+        embedding: vectors by ``image_id``, in which regions are looked for where errors
+            concentrate; see :func:`debias.data.embeddings.read_embedding`.
+        include_ids: name some images of each such region.
         label_provenance: where the labels of each attribute come from, by its name; it
             overrides what :func:`debias.data.attributes.read_attributes` finds beside the file.
+        conditions: which figures would be a failure; see :mod:`debias.reporting.conditions`.
         settings: how to compute.
 
     Raises:
@@ -100,27 +120,246 @@ def run_report(
     if attributes is not None and not groups:
         raise UsageError("which attributes?", where="groups", hint="Name the columns to group by")
     predictions = predictions_file(predictions)
-    table = read_predictions(predictions, where=where)
-    known = read_face_attributes(
-        table, attributes or predictions, columns=groups, provenance=label_provenance
+    compare = None if compare is None else predictions_file(compare)
+    body = None
+    needs_rows = compare is not None or embedding is not None or bool(within)
+    if not needs_rows and can_stream(predictions, columns=columns):
+        with suppress(DependentRowsError):
+            body = streamed_body(
+                predictions=predictions,
+                attributes=attributes,
+                groups=groups,
+                where=where,
+                columns=columns,
+                label_provenance=label_provenance,
+                settings=settings,
+            )
+    if body is None:
+        table = read_predictions(predictions, where=where, columns=columns)
+        known = read_row_attributes(
+            table,
+            attributes or predictions,
+            columns=[*groups, *within],
+            provenance=label_provenance,
+            id_column="image_id" if attributes else columns.get("image_id", "image_id"),
+        )
+        body = _body(
+            table,
+            known,
+            within=[_new_name(name) for name in within],
+            decisions=_decisions(table, predictions),
+            other=None
+            if compare is None
+            else _compared(compare, predictions, where=where, columns=columns),
+            embedding=embedding,
+            include_ids=include_ids,
+            settings=settings,
+        )
+    report = _report(
+        body,
+        conditions=conditions,
+        settings=settings,
+        chosen={
+            "groups": list(groups),
+            "within": list(within),
+            "where": [condition.without_names(columns) for condition in where],
+            "columns": dict(columns),
+        },
+        inputs=inputs_json(
+            predictions=predictions, attributes=attributes, compare=compare, embedding=embedding
+        ),
     )
-    groupings = _groupings(known.table)
-    points = [
-        *_at_given_decisions(table, predictions.parent, groupings, settings),
-        *(_at_test_target(table, target, groupings, settings) for target in settings.target_fpr),
-    ]
-    versus = None
-    if compare is not None:
-        compare = predictions_file(compare)
-        other = read_predictions(compare, where=where)
-        versus = _compare(table, other, known.table, settings)
+    if output is not None:
+        write_report(report, output)
+    return report
+
+
+def fairness_report(
+    *,
+    y_true: ArrayLike,
+    y_score: ArrayLike | None = None,
+    y_pred: ArrayLike | None = None,
+    sensitive_features: Features | None = None,
+    within: Sequence[str] = (),
+    threshold: float | None = None,
+    image_id: ArrayLike | None = None,
+    identity_id: ArrayLike | None = None,
+    picture: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    seed: ArrayLike | None = None,
+    label_provenance: Mapping[str, str] = NOTHING_STATED,
+    fail_if: Sequence[str] = (),
+    settings: ReportSettings | None = None,
+) -> ReportJson:
+    """Return the fairness report of arrays that belong together row by row.
+
+    What comes back is the content of ``report.json``; :func:`write_report` writes it with its
+    page, tables and model card. Arrays are of shape (row,).
+
+    Args:
+        y_true: 1 for a face (or another positive), else 0.
+        y_score: the higher the more like a face, of any scale.
+        y_pred: decisions, in place of or beside scores.
+        sensitive_features: a column an attribute, a row a prediction; missing values are unknown,
+            and negatives may have none. See :func:`debias.data.arrays.attributes_from_features`.
+        within: those of them that are control features.
+        threshold: in use; a score of at least that is answered "face".
+        image_id: by default the place of the row.
+        identity_id: the person of each face, where known.
+        picture: what each window was cut from, where known.
+        sample_weight: at least 0.
+        seed: which of several trained models.
+        label_provenance: where the labels of each attribute come from, by its name.
+        fail_if: conditions as those of ``debias report --fail-if``.
+        settings: how to compute.
+
+    Raises:
+        UsageError: an argument is missing, or names what is not there.
+        DataError: an argument is not what it must be.
+    """
+    settings = ReportSettings() if settings is None else settings
+    conditions = parse_fail_if(fail_if)
+    table = predictions_from_arrays(
+        y_true=y_true,
+        y_score=y_score,
+        y_pred=y_pred,
+        image_id=image_id,
+        identity_id=identity_id,
+        picture=picture,
+        sample_weight=sample_weight,
+        seed=seed,
+    )
+    if sensitive_features is None:
+        known = no_attributes(table, provenance=label_provenance)
+    else:
+        known = attributes_from_features(table, sensitive_features, provenance=label_provenance)
+    names = [str(name) for name in known.table.columns]
+    for name in within:
+        if name not in names:
+            raise UsageError(f"no attribute {name!r}", where="within", hint=nearest(name, names))
+    groups = [name for name in names if name not in within]
+    check_fail_if(conditions, columns=groups, within=within, target_fpr=settings.target_fpr)
+    body = _body(
+        table,
+        known,
+        within=within,
+        decisions=given_decisions(table, threshold=threshold),
+        other=None,
+        embedding=None,
+        include_ids=False,
+        settings=settings,
+    )
+    return _report(
+        body,
+        conditions=conditions,
+        settings=settings,
+        chosen={"groups": groups, "within": list(within), "where": [], "columns": {}},
+        inputs=[],
+    )
+
+
+def write_report(report: ReportJson, output: Path) -> None:
+    """Write a report into an existing directory.
+
+    ``report.json`` holds all of it; ``report.html`` is the page to read and pass on, ``tables/``
+    has its figures as CSV, and ``README.md`` is a model card, unless a README of somebody
+    else's is there.
+
+    Where nothing but a report is in the directory, a ``run.json`` says that this job made it, so
+    that it may be replaced as a whole. A run's own ``run.json`` stays, and a folder that holds
+    anything else gets none: it is not ours to replace.
+
+    Args:
+        report: what :func:`run_report` or :func:`fairness_report` returned.
+        output: the directory.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    run = RunDir(path=output)
+    ours = {run.report, run.report_page, run.tables, run.model_card}
+    if all(item in ours for item in output.glob("*")):
+        # First of all: a half-made output can then be replaced like a finished one.
+        write_json(run.run_file, {name: report[name] for name in _PROVENANCE})
+    has_other_readme = run.model_card.exists() and not run.report.exists()
+    write_json(run.report, report)
+    for name, table in report_tables(report).items():
+        write_text(run.tables / f"{name}.csv", table_csv(table))
+    if not has_other_readme:
+        write_text(run.model_card, render_model_card(report))
+    write_text(run.report_page, render_report(report))
+
+
+def _decisions(table: Predictions, path: Path) -> Decisions | None:
+    """Return the decisions of the threshold beside a file, or those in it."""
+    return read_decisions(table, path=RunDir(path=path.parent).operating_point)
+
+
+def _compared(
+    compare: Path, predictions: Path, *, where: Sequence[Condition], columns: Mapping[str, str]
+) -> tuple[Predictions, Decisions | None]:
+    """Return a second model's predictions, and its decisions if any came with them."""
+    table = read_predictions(compare, where=where, columns=columns)
+    if compare.parent.resolve() == predictions.parent.resolve():
+        return table, given_decisions(table)  # the threshold there is of the first table
+    return table, _decisions(table, compare)
+
+
+def _body(
+    table: Predictions,
+    known: RowAttributes,
+    *,
+    within: Sequence[str],
+    decisions: Decisions | None,
+    other: tuple[Predictions, Decisions | None] | None,
+    embedding: Path | None,
+    include_ids: bool,
+    settings: ReportSettings,
+) -> ReportBody:
+    """Return what is found in checked rows."""
+    groups = [str(name) for name in known.table.columns if name not in within]
+    choice = negatives_mode(settings.negatives, attributes=known, columns=groups)
+    judged = judged_rows(table, known, groups=groups, within=within, negatives=choice.mode)
+    scores = scored(judged, settings)
+    points = operating_points(judged, decisions, scores, settings)
+    versus = regions = None
+    if other is not None:
+        both = None if decisions is None or other[1] is None else (decisions, other[1])
+        versus = comparison(judged, known, other[0], both, settings)
+    if embedding is not None:
+        regions = slices(
+            judged, known, decisions, settings, embedding=embedding, include_ids=include_ids
+        )
+    return ReportBody(
+        rows=rows_json(table, negatives=choice.mode),
+        attributes=attributes_json(known.faces),
+        join=join_json(known.faces) if groups or within else None,
+        operating_points=points,
+        sweep=threshold_sweep(judged, points, settings),
+        calibration=calibration_json(scores.calibration),
+        comparison=versus,
+        seeds=over_seeds(judged, settings),
+        slices=regions,
+        remarks=() if choice.reason is None else (choice.reason,),
+        lookalikes=table.lookalikes,
+    )
+
+
+def _report(
+    body: ReportBody,
+    *,
+    conditions: Sequence[FailCondition],
+    settings: ReportSettings,
+    chosen: Mapping[str, Any],
+    inputs: list[InputJson],
+) -> ReportJson:
+    """Return the report: what was found, and how it came about."""
     facts = provenance(
         job="report",
         settings={
             **dataclasses.asdict(settings),
             "target_fpr": list(settings.target_fpr),
-            "groups": list(groups),
-            "where": [condition.without_names() for condition in where],
+            **chosen,
         },
     )
     report: ReportJson = {
@@ -130,146 +369,24 @@ def run_report(
         "versions": facts["versions"],
         "platform": facts["platform"],
         "settings": facts["settings"],
-        "inputs": inputs_json(predictions=predictions, attributes=attributes, compare=compare),
-        "rows": rows_json(table),
-        "attributes": attributes_json(known),
-        "join": join_json(known) if groups else None,
-        "operating_points": points,
-        "comparison": versus,
+        "inputs": inputs,
+        "rows": body.rows,
+        "attributes": body.attributes,
+        "join": body.join,
+        "operating_points": body.operating_points,
+        "sweep": body.sweep,
+        "calibration": body.calibration,
+        "comparison": body.comparison,
+        "seeds": body.seeds,
+        "slices": body.slices,
+        "conditions": [],
         "notes": [],
     }
-    report["notes"] = notes(report)
-    if output is not None:
-        write_report(report, output)
+    report["conditions"] = conditions_json(evaluate_fail_if(conditions, report))
+    report["notes"] = notes(report, remarks=body.remarks, lookalikes=body.lookalikes)
     return report
 
 
-def write_report(report: ReportJson, output: Path) -> None:
-    """Write a report into an existing directory, as ``report.json``.
-
-    Where nothing but a report is in the directory, a ``run.json`` says that this job made it, so
-    that it may be replaced as a whole. A run's own ``run.json`` stays, and a folder that holds
-    anything else gets none: it is not ours to replace.
-
-    Args:
-        report: what :func:`run_report` returned.
-        output: the directory.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    run = RunDir(path=output)
-    if all(item == run.report for item in output.glob("*")):
-        # First of all: a half-made output can then be replaced like a finished one.
-        write_json(run.run_file, {name: report[name] for name in _PROVENANCE})
-    write_json(run.report, report)
-
-
-def _groupings(features: pd.DataFrame) -> list[Grouping]:
-    """Return the grouping by each attribute, then the one by all of them together."""
-    names = list(features.columns)
-    sets = [[name] for name in names] + ([names] if len(names) > 1 else [])
-    return [group_rows(sensitive_features=features, columns=columns) for columns in sets]
-
-
-def _at_given_decisions(
-    table: Predictions, folder: Path, groupings: Sequence[Grouping], settings: ReportSettings
-) -> list[OperatingPointJson]:
-    """Return what the threshold that came with the predictions gives, if one came."""
-    decisions = read_decisions(table, path=RunDir(path=folder).operating_point)
-    if decisions is None:
-        return []
-    found = _evaluate(table, decisions.answers, groupings, settings, "decisions")
-    return [
-        operating_point_json(
-            found,
-            source="decisions" if decisions.threshold is None else "stored",
-            target_fpr=decisions.target_fpr,
-            threshold=decisions.threshold,
-        )
-    ]
-
-
-def _at_test_target(
-    table: Predictions, target_fpr: float, groupings: Sequence[Grouping], settings: ReportSettings
-) -> OperatingPointJson:
-    """Return what the threshold gives that these non-faces set for a false-positive rate."""
-    if not table.has_scores:
-        return refused_json(target_fpr=target_fpr, reason="there are decisions, but no scores")
-    try:
-        point = operating_point(
-            y_score_negatives=table.negatives["y_score"].to_numpy(),
-            target_fpr=target_fpr,
-            min_false_positives=settings.min_false_positives,
-        )
-    except TooFewNegativesError as error:
-        return refused_json(target_fpr=target_fpr, reason=error.what)
-    answers = table.table["y_score"].to_numpy() >= point.threshold
-    found = _evaluate(table, answers, groupings, settings, f"target {target_fpr!r}")
-    return operating_point_json(
-        found, source="test", target_fpr=target_fpr, threshold=point.threshold
-    )
-
-
-def _evaluate(
-    table: Predictions,
-    answers: NDArray[np.bool_],
-    groupings: Sequence[Grouping],
-    settings: ReportSettings,
-    name: str,
-) -> Evaluation:
-    faces = table.table["y_true"].to_numpy()
-    return evaluate(
-        face_answers=answers[faces],
-        negative_answers=answers[~faces],
-        groupings=groupings,
-        face_clusters=cluster_codes(table.faces["cluster"]),
-        negative_clusters=cluster_codes(table.negatives["cluster"]),
-        generator=numpy_generator(settings.seed, "report", name),
-        min_group_size=settings.min_group_size,
-        confidence=settings.confidence,
-    )
-
-
-def _compare(
-    table: Predictions,
-    other: Predictions,
-    features: pd.DataFrame,
-    settings: ReportSettings,
-) -> ComparisonJson:
-    """Return both models at each target, on the images that both predict."""
-    both = pair_up(table, other)
-    faces, negatives = both[both["y_true"]], both[~both["y_true"]]
-    columns = ["y_score_first", "y_score_second"]
-    scores = PairedScores(
-        faces=faces[columns].to_numpy(dtype=np.float64).T,
-        negatives=negatives[columns].to_numpy(dtype=np.float64).T,
-        face_clusters=cluster_codes(faces["cluster"]),
-        negative_clusters=cluster_codes(negatives["cluster"]),
-    )
-    common = features.loc[faces["image_id"].to_numpy()]
-    everybody = group_rows(sensitive_features=common, columns=[])
-    points: list[ComparisonPointJson] = []
-    for target_fpr in settings.target_fpr:
-        try:
-            found = compare_at_fpr(
-                scores=scores,
-                groupings=[everybody, *_groupings(common)],
-                target_fpr=target_fpr,
-                generator=numpy_generator(settings.seed, "compare", repr(target_fpr)),
-                num_replicates=settings.num_replicates,
-                min_group_size=settings.min_group_size,
-                confidence=settings.confidence,
-                min_false_positives=settings.min_false_positives,
-            )
-        except TooFewNegativesError as error:
-            points.append(refused_comparison_json(target_fpr=target_fpr, reason=error.what))
-        else:
-            points.append(comparison_json(found, target_fpr=target_fpr))
-    return {
-        "num_faces": len(faces),
-        "num_negatives": len(negatives),
-        "num_only_here": len(table.table) - len(both),
-        "num_only_other": len(other.table) - len(both),
-        "points": points,
-    }
+def _new_name(text: str) -> str:
+    """Return what an attribute is called in the report: ``skin_tone`` for ``skin_tone=race``."""
+    return text.partition("=")[0].strip()

@@ -73,8 +73,7 @@ def run_train(job: TrainJob) -> RunDir:
             training that does not converge.
     """
     source = job.source
-    inputs = (source.images, source.faces, source.non_faces)
-    check_output(job.output, overwrite=job.overwrite, resume=job.resume, inputs=inputs)
+    check_output(job.output, overwrite=job.overwrite, resume=job.resume, inputs=source.inputs)
     fabric = make_fabric(job.device, job.settings.training.precision)
     _require_trainable(job.settings, fabric)
     with fabric.rank_zero_first():

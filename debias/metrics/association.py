@@ -50,14 +50,20 @@ def rank_correlation(
         confidence: of the interval, in (0, 1).
 
     Raises:
-        ValueError: the shapes differ, or a value is not finite.
+        ValueError: the shapes differ or are not (image,), or a value is not finite.
 
     References:
         [Spearman1904] The proof and measurement of association between two things. Am. J. Psych.
     """
-    pair = np.array([first, second], dtype=np.float64)
-    if pair.ndim != 2 or not np.isfinite(pair).all():
-        raise ValueError("two measurements of the same images are needed, all of them finite")
+    one, other = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    if one.ndim != 1 or one.shape != other.shape:
+        raise ValueError(
+            f"the measurements are of shapes {one.shape} and {other.shape}, and must be of the "
+            "same images"
+        )
+    pair = np.stack([one, other])
+    if not np.isfinite(pair).all():
+        raise ValueError("the measurements must be finite, every one")
     ranks = stats.rankdata(pair, axis=1)
     value = _correlation(ranks)
     if math.isnan(value):

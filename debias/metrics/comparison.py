@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from debias.metrics.bootstrap import PairedScores, bootstrap_recalls, weighted_recalls
 from debias.metrics.counts import Grouping
@@ -44,6 +45,8 @@ class GroupingComparison:
         ranked: positions of the groups that count for worst recall and gap.
         recall: of each group by the first and by the second model.
         differences: in recall, of each group.
+        discordant: of each group, how many faces only the first and only the second model finds.
+        p_values: McNemar's of each group, see :func:`mcnemar`; NaN without faces.
         worst_recall: the difference of the two smallest recalls, be they of different groups;
             None with no ranked group.
         gap: the difference of the two gaps; None with fewer than two ranked groups.
@@ -53,6 +56,8 @@ class GroupingComparison:
     ranked: NDArray[np.intp]
     recall: tuple[tuple[Rate, ...], tuple[Rate, ...]]
     differences: tuple[Difference, ...]
+    discordant: tuple[tuple[int, int], ...]
+    p_values: tuple[float, ...]
     worst_recall: Difference | None
     gap: Difference | None
 
@@ -68,6 +73,73 @@ class Comparison:
 
     fpr: tuple[Rate, Rate]
     groupings: tuple[GroupingComparison, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MovedThreshold:
+    """How much of a gain in recall a moved threshold alone would bring.
+
+    Attributes:
+        fpr: of the first and of the second model, as they answered.
+        gain: recall of the first model minus that of the second, as they answered.
+        gain_at_same_fpr: the same, with the first model's threshold moved to let through no more
+            negatives than the second does.
+    """
+
+    fpr: tuple[float, float]
+    gain: float
+    gain_at_same_fpr: float
+
+
+def moved_threshold(
+    *,
+    face_answers: NDArray[np.bool_],
+    negative_answers: NDArray[np.bool_],
+    face_scores: FloatArray,
+    negative_scores: FloatArray,
+) -> MovedThreshold | None:
+    """Return what a gain is worth once both models let through as many negatives.
+
+    Args:
+        face_answers: what the two models answered for the faces, shape (2, face).
+        negative_answers: the same for the negatives, shape (2, negative).
+        face_scores: of the first model, shape (face,).
+        negative_scores: of the first model, shape (negative,).
+
+    Returns:
+        None without faces or without negatives.
+    """
+    if not face_scores.size or not negative_scores.size:
+        return None
+    first, second = face_answers.mean(axis=1)
+    num_allowed = int(np.count_nonzero(negative_answers[1]))
+    highest = -np.inf
+    if num_allowed < negative_scores.size:
+        position = negative_scores.size - 1 - num_allowed
+        highest = np.partition(negative_scores, position)[position]
+    fpr = negative_answers.mean(axis=1)
+    return MovedThreshold(
+        fpr=(float(fpr[0]), float(fpr[1])),
+        gain=float(first - second),
+        gain_at_same_fpr=float(np.mean(face_scores > highest) - second),
+    )
+
+
+def mcnemar(*, num_gained: int, num_lost: int) -> float:
+    """Return the exact two-sided p-value of McNemar's test: are gains and losses equally likely?
+
+    It is binomial in the discordant rows, and 1 without any.
+
+    Args:
+        num_gained: rows that only the first model answers rightly.
+        num_lost: rows that only the second one does.
+
+    References:
+        [McNemar1947] Note on the sampling error of the difference between correlated proportions
+        or percentages. Psychometrika 12.
+    """
+    num_discordant = num_gained + num_lost
+    return float(min(1.0, 2.0 * special.bdtr(min(num_gained, num_lost), num_discordant, 0.5)))
 
 
 def compare_at_fpr(
@@ -151,7 +223,8 @@ def _compare_grouping(
     """Return the differences of one grouping, observed and over the replicates."""
     observed = weighted_recalls(hits=hits, grouping=grouping, weights=np.ones(hits.shape[1]))
     value = observed[0] - observed[1]
-    safe = _adjusted_intervals(hits, grouping, clusters, confidence)
+    discordant = _discordant(hits, grouping)
+    safe = _adjusted_intervals(hits, grouping, discordant, clusters, confidence)
     down, up = value - safe[:, 0], safe[:, 1] - value
     differences = tuple(
         _interval(
@@ -186,22 +259,41 @@ def _compare_grouping(
         ranked=ranked,
         recall=(first, second),
         differences=differences,
+        discordant=discordant,
+        p_values=tuple(
+            mcnemar(num_gained=gained, num_lost=lost) if num_faces else float("nan")
+            for (gained, lost), num_faces in zip(discordant, grouping.num_rows, strict=True)
+        ),
         worst_recall=worst_recall,
         gap=gap,
     )
 
 
+def _discordant(hits: NDArray[np.bool_], grouping: Grouping) -> tuple[tuple[int, int], ...]:
+    """Return how many faces of each group only the first and only the second model finds."""
+    first, second = hits
+    gained, lost = (
+        np.bincount(grouping.codes[rows], minlength=len(grouping.groups)).tolist()
+        for rows in (first & ~second, second & ~first)
+    )
+    return tuple(zip(gained, lost, strict=True))
+
+
 def _adjusted_intervals(
-    hits: NDArray[np.bool_], grouping: Grouping, clusters: NDArray[np.intp], confidence: float
+    hits: NDArray[np.bool_],
+    grouping: Grouping,
+    discordant: Sequence[tuple[int, int]],
+    clusters: NDArray[np.intp],
+    confidence: float,
 ) -> FloatArray:
     """Return the adjusted paired interval of each group's difference, shape (group, 2)."""
     limits = np.empty((len(grouping.groups), 2))
     change = hits[0].astype(np.int64) - hits[1]
-    for code in range(len(grouping.groups)):
+    for code, (gained, lost) in enumerate(discordant):
         rows = grouping.codes == code
         limits[code] = paired_difference(
-            num_gained=int(np.count_nonzero(change[rows] > 0)),
-            num_lost=int(np.count_nonzero(change[rows] < 0)),
+            num_gained=gained,
+            num_lost=lost,
             num_pairs=int(np.count_nonzero(rows)),
             confidence=confidence,
             design_effect=design_effect(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from debias.metrics.counts import Grouping
+from debias.metrics.counts import UNKNOWN, Grouping
 from debias.metrics.disparities import (
     Accuracies,
     Gap,
@@ -19,37 +19,86 @@ from debias.metrics.disparities import (
     holm,
     null_gap,
     pairs,
-    pooled_rate,
-    ranked_groups,
-    rates_by_group,
 )
-from debias.metrics.intervals import Rate
+from debias.metrics.intervals import Rate, rate
+from debias.metrics.measures import Measures, Negatives, group_measures, overall_measures
+from debias.metrics.parity import Disparity, parity_measures
+from debias.metrics.shrinkage import Shrunken, shrunken_rates
+from debias.metrics.tally import Shares, Tally, tally_rows
+from debias.metrics.verdicts import Verdict, verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class GroupedRows:
+    """The rows of one grouping.
+
+    Attributes:
+        grouping: which group each of these rows belongs to.
+        rows: which rows they are, shape (row of the grouping,). Where negatives are one pool,
+            they are positives only.
+        within: values of control features that these rows share; empty for all rows.
+    """
+
+    grouping: Grouping
+    rows: NDArray[np.intp]
+    within: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TalliedGroups:
+    """How a classifier answered in each group of one grouping.
+
+    Attributes:
+        columns: the attributes whose values make the groups.
+        groups: their values, as in :class:`debias.metrics.counts.Grouping`.
+        tally: of each group.
+        within: see :class:`GroupedRows`.
+    """
+
+    columns: tuple[str, ...]
+    groups: tuple[tuple[str, ...], ...]
+    tally: Tally
+    within: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class GroupingResult:
-    """The recall of each group of one grouping, and how unequal they are.
+    """How each group of one grouping is served, and how unequally.
 
     Attributes:
-        grouping: who belongs where.
-        recall: of each group, in the order of ``grouping.groups``.
+        columns: the attributes whose values make the groups.
+        groups: their values, as in :class:`debias.metrics.counts.Grouping`.
+        within: see :class:`GroupedRows`.
+        recall: of each group.
+        num_negatives: of each group, shape (group,); None where negatives are one pool.
+        measures: of each group.
+        shrunken: recall of each group, drawn towards that of all.
         ranked: positions of the groups that count in the figures below; their order is that in
             which ``gap`` and ``pairs`` number the groups.
-        gap: None with fewer than two ranked groups, like ``null_gap``.
+        gap: None with fewer than two ranked groups, like ``null_gap`` and ``verdict``.
         null_gap: what chance alone gives.
         accuracies: E[A] and Var[A].
         pairs: every two ranked groups.
         adjusted_p_values: of the pairs, by Holm over all groupings of the evaluation.
+        verdict: whether a disparity is shown, or one beyond the margin ruled out.
+        disparities: parity and equality of odds, GARBE and FDR.
     """
 
-    grouping: Grouping
+    columns: tuple[str, ...]
+    groups: tuple[tuple[str, ...], ...]
+    within: Mapping[str, str]
     recall: tuple[Rate, ...]
+    num_negatives: NDArray[np.int64] | None
+    measures: tuple[Measures, ...]
+    shrunken: tuple[Shrunken, ...]
     ranked: NDArray[np.intp]
     gap: Gap | None
     null_gap: NullGap | None
     accuracies: Accuracies
     pairs: tuple[Pair, ...]
     adjusted_p_values: tuple[float, ...]
+    verdict: Verdict | None
+    disparities: tuple[Disparity, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -58,84 +107,203 @@ class Evaluation:
 
     Attributes:
         recall: of all faces.
-        fpr: of all non-faces, the one pool that every group shares.
+        fpr: of all negatives.
+        measures: of all rows together.
         groupings: one for each grouping that was asked for.
     """
 
     recall: Rate
     fpr: Rate
+    measures: Measures
     groupings: tuple[GroupingResult, ...]
 
 
 def evaluate(
     *,
-    face_answers: ArrayLike,
-    negative_answers: ArrayLike,
-    groupings: Sequence[Grouping],
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    groupings: Sequence[GroupedRows],
+    negatives: Negatives,
     generator: np.random.Generator,
-    face_clusters: ArrayLike | None = None,
-    negative_clusters: ArrayLike | None = None,
+    clusters: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
     min_group_size: int = 30,
+    margin: float = 0.02,
     confidence: float = 0.95,
 ) -> Evaluation:
-    """Return rates, disparities and tests of one set of answers.
+    """Return rates, disparities, tests and verdicts of one set of answers.
 
     Args:
-        face_answers: whether "face" was answered, for each face, shape (face,).
-        negative_answers: whether "face" was answered, for each non-face, shape (negative,).
-        groupings: of the faces.
-        generator: draws the gaps that chance gives.
-        face_clusters: the person of each face as integers from 0; None when independent.
-        negative_clusters: the picture of each non-face as integers from 0; None when independent.
-        min_group_size: smaller groups are shown, but not ranked.
+        y_true: 1 for a face and 0 for a negative, shape (row,).
+        y_pred: 1 where "face" was answered, shape (row,).
+        groupings: who belongs where.
+        negatives: whether they are one pool that all groups share, or belong to groups.
+        generator: draws what chance gives.
+        clusters: the person of each face and the picture of each negative as integers from 0,
+            shape (row,); None when independent.
+        sample_weight: of each row, shape (row,); None when all count the same.
+        min_group_size: groups with fewer faces are shown, but not ranked.
+        margin: a difference in recall that would matter.
         confidence: of the intervals, in (0, 1).
+    """
+    labels, answers = np.asarray(y_true), np.asarray(y_pred)
+    persons = None if clusters is None else np.asarray(clusters)
+    weights = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+
+    def tally(rows: NDArray[np.intp] | slice, grouping: Grouping | None) -> Tally:
+        return tally_rows(
+            y_true=labels[rows],
+            y_pred=answers[rows],
+            codes=None if grouping is None else grouping.codes,
+            num_groups=1 if grouping is None else len(grouping.groups),
+            clusters=None if persons is None else persons[rows],
+            sample_weight=None if weights is None else weights[rows],
+            confidence=confidence,
+        )
+
+    return evaluate_tallies(
+        overall=tally(slice(None), None),
+        groupings=[
+            TalliedGroups(
+                columns=item.grouping.columns,
+                groups=item.grouping.groups,
+                tally=tally(item.rows, item.grouping),
+                within=item.within,
+            )
+            for item in groupings
+        ],
+        negatives=negatives,
+        generator=generator,
+        min_group_size=min_group_size,
+        margin=margin,
+        confidence=confidence,
+    )
+
+
+def evaluate_tallies(
+    *,
+    overall: Tally,
+    groupings: Sequence[TalliedGroups],
+    negatives: Negatives,
+    generator: np.random.Generator,
+    min_group_size: int = 30,
+    margin: float = 0.02,
+    confidence: float = 0.95,
+) -> Evaluation:
+    """Return what :func:`evaluate` does, from what has been tallied.
+
+    Args:
+        overall: of all rows as one group.
+        groupings: of each group of each grouping.
+        negatives: see :func:`evaluate`, like the rest.
+        generator: see there.
+        min_group_size: see there.
+        margin: see there.
+        confidence: see there.
     """
     results = [
         _evaluate_grouping(
-            answers=np.asarray(face_answers),
-            grouping=grouping,
-            clusters=face_clusters,
+            item,
+            overall=overall,
+            negatives=negatives,
             generator=generator,
             min_group_size=min_group_size,
+            margin=margin,
             confidence=confidence,
         )
-        for grouping in groupings
+        for item in groupings
     ]
     family = [pair.p_value for result in results for pair in result.pairs]
     adjusted = iter(holm(family).tolist())
+    (recall,), (fpr,) = (rates_of(shares, confidence) for shares in (overall.recall, overall.fpr))
     return Evaluation(
-        recall=pooled_rate(hits=face_answers, clusters=face_clusters, confidence=confidence),
-        fpr=pooled_rate(hits=negative_answers, clusters=negative_clusters, confidence=confidence),
+        recall=recall,
+        fpr=fpr,
+        measures=overall_measures(tally=overall, confidence=confidence),
         groupings=tuple(
-            replace(result, adjusted_p_values=tuple(next(adjusted) for _ in result.pairs))
+            _judged(
+                replace(result, adjusted_p_values=tuple(next(adjusted) for _ in result.pairs)),
+                margin=margin,
+                confidence=confidence,
+            )
             for result in results
         ),
     )
 
 
 def _evaluate_grouping(
+    item: TalliedGroups,
     *,
-    answers: NDArray[np.bool_],
-    grouping: Grouping,
-    clusters: ArrayLike | None,
+    overall: Tally,
+    negatives: Negatives,
     generator: np.random.Generator,
     min_group_size: int,
+    margin: float,
     confidence: float,
 ) -> GroupingResult:
-    """Return the result of one grouping, its p-values not yet adjusted."""
-    recall = rates_by_group(
-        hits=answers, grouping=grouping, clusters=clusters, confidence=confidence
-    )
-    ranked = ranked_groups(grouping=grouping, min_group_size=min_group_size)
+    """Return the result of one grouping, its p-values not yet adjusted and itself not judged."""
+    tally, pooled = item.tally, negatives == "pool"
+    recall = rates_of(tally.recall, confidence)
+    known = np.array([UNKNOWN not in group for group in item.groups], dtype=np.bool_)
+    ranked = np.flatnonzero(known & (tally.num_positives >= max(1, min_group_size)))
     rates = [recall[position] for position in ranked]
     several = len(rates) > 1
     return GroupingResult(
-        grouping=grouping,
+        columns=item.columns,
+        groups=item.groups,
+        within=item.within,
         recall=recall,
+        num_negatives=None if pooled else tally.num_negatives,
+        measures=group_measures(
+            tally=tally, pool=overall if pooled else None, confidence=confidence
+        ),
+        shrunken=shrunken_rates(rates=recall, confidence=confidence),
         ranked=ranked,
         gap=gap(rates=rates, confidence=confidence) if several else None,
         null_gap=null_gap(rates=rates, generator=generator) if several else None,
         accuracies=accuracies(rates=rates),
-        pairs=pairs(rates=rates, confidence=confidence) if several else (),
+        pairs=pairs(rates=rates, margin=margin, confidence=confidence) if several else (),
         adjusted_p_values=(),
+        verdict=None,
+        disparities=parity_measures(
+            tally=tally,
+            ranked=ranked,
+            negatives=negatives,
+            generator=generator,
+            confidence=confidence,
+        ),
+    )
+
+
+def _judged(result: GroupingResult, *, margin: float, confidence: float) -> GroupingResult:
+    """Return a result with its verdict, which takes the adjusted p-values."""
+    if not result.pairs:
+        return result
+    found = verdict(
+        pairs=result.pairs,
+        adjusted_p_values=result.adjusted_p_values,
+        rates=[result.recall[position] for position in result.ranked],
+        margin=margin,
+        confidence=confidence,
+    )
+    return replace(result, verdict=found)
+
+
+def rates_of(shares: Shares, confidence: float = 0.95) -> tuple[Rate, ...]:
+    """Return the rate of each group with its Wilson interval.
+
+    Args:
+        shares: of every group.
+        confidence: of the intervals, in (0, 1).
+    """
+    return tuple(
+        rate(
+            num_successes=float(successes),
+            num_trials=int(trials),
+            confidence=confidence,
+            design_effect=float(effect),
+        )
+        for successes, trials, effect in zip(
+            shares.num_successes, shares.num_trials, shares.design_effects, strict=True
+        )
     )

@@ -66,6 +66,23 @@ def negatives_needed(*, target_fpr: float, min_false_positives: int = 10) -> int
     return math.ceil(min_false_positives / _exact(target_fpr))
 
 
+def excluded_rank(*, target_fpr: float, num_negatives: int, min_false_positives: int = 10) -> int:
+    """Return how many non-faces may score above the one that has to stay below the threshold.
+
+    Raises:
+        UsageError: the rate is not in (0, 1).
+        TooFewNegativesError: there are fewer non-faces than :func:`negatives_needed`.
+    """
+    needed = negatives_needed(target_fpr=target_fpr, min_false_positives=min_false_positives)
+    if num_negatives < max(needed, 1):
+        raise TooFewNegativesError(
+            f"a false-positive rate of {100 * target_fpr:g} % needs {needed:,} non-faces to "
+            f"expect {min_false_positives} false positives, and there are {num_negatives:,}",
+            hint="Ask for a higher rate, or add non-faces",
+        )
+    return math.floor(_exact(target_fpr) * num_negatives)
+
+
 def operating_point(
     *, y_score_negatives: ArrayLike, target_fpr: float, min_false_positives: int = 10
 ) -> OperatingPoint:
@@ -86,15 +103,11 @@ def operating_point(
             that no threshold lies above them.
     """
     scores = _finite_scores(y_score_negatives)
-    exact = _exact(target_fpr)
-    needed = negatives_needed(target_fpr=target_fpr, min_false_positives=min_false_positives)
-    if scores.size < max(needed, 1):
-        raise TooFewNegativesError(
-            f"a false-positive rate of {100 * target_fpr:g} % needs {needed:,} non-faces to "
-            f"expect {min_false_positives} false positives, and there are {scores.size:,}",
-            hint="Ask for a higher rate, or add non-faces",
-        )
-    num_allowed = math.floor(exact * scores.size)
+    num_allowed = excluded_rank(
+        target_fpr=target_fpr,
+        num_negatives=scores.size,
+        min_false_positives=min_false_positives,
+    )
     # The (num_allowed + 1)-th highest score is the first that has to stay out.
     excluded = np.partition(scores, scores.size - 1 - num_allowed)[scores.size - 1 - num_allowed]
     if excluded == np.finfo(scores.dtype).max:

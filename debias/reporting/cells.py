@@ -63,6 +63,11 @@ def percent(share: float | None, digits: int = 1, *, sign: bool = False) -> str:
     return f"{100.0 * share + 0.0:{'+' if sign else ''}.{digits}f}"
 
 
+def points(part: float | None, *, digits: int = 1, sign: bool = False) -> str:
+    """Return a share in percent or points, with a true minus sign; a dash for a missing one."""
+    return "-" if part is None else percent(part, digits, sign=sign).replace("-", "\N{MINUS SIGN}")
+
+
 def share(target_fpr: float | None) -> str:
     """Return a target in percent, with as many digits as it was given."""
     return "-" if target_fpr is None else f"{100.0 * target_fpr:g} %"

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 
-from debias.reporting.cells import plot_floor, share
+from debias.reporting.cells import plot_floor
 from debias.reporting.demo_schema import DemoJson
 from debias.reporting.demo_words import (
     gap_verdict,
     headline,
     losers,
-    points,
     short_people,
     verdict,
 )
-from debias.reporting.schema import DifferenceJson, RateJson
+from debias.reporting.page import content_policy, environment, part_of_page, unbroken
+from debias.reporting.schema import RateJson
 
-TEMPLATE = "demo.html.jinja"
+TEMPLATE, STYLES = "demo.html.jinja", ("page.css", "demo.css")
 STEPS, MOST_STEPS = (2, 5, 10, 20), 5  # of an axis, in points
 
 
@@ -61,50 +62,29 @@ def render_demo(demo: DemoJson, *, pictures: Mapping[str, bytes]) -> str:
         pictures: for the ``path`` of each picture the demo names, its JPEG file.
     """
     rates = [rate for group in demo["groups"] for rate in (group["plain"], group["db_vae"])]
-    weights = [group["mean_weight"] or 0.0 for group in demo["weights"]["groups"]]
-    return (
-        _environment()
-        .get_template(TEMPLATE)
-        .render(
-            demo=demo,
-            axis=Axis.over(rates),
-            heaviest=max(weights),
-            sources={path: _data_uri(content) for path, content in pictures.items()},
-            headline=_unbroken(headline(demo)),
-            verdict=_unbroken(verdict(demo)),
-            gap_verdict=_unbroken(gap_verdict(demo)),
-            losers=_unbroken(losers(demo)),
-        )
+    faces = demo["weights"]
+    weights = [group["mean_weight"] or 0.0 for group in faces["groups"]]
+    templates = _environment()
+    style = part_of_page(templates, STYLES)
+    return templates.get_template(TEMPLATE).render(
+        demo=demo,
+        style=style,
+        policy=content_policy(style=style),
+        axis=Axis.over(rates),
+        heaviest=max(weights),
+        even=math.isclose(faces["effective_sample_size"], faces["num_faces"], rel_tol=1e-6),
+        sources={path: _data_uri(content) for path, content in pictures.items()},
+        headline=unbroken(headline(demo)),
+        verdict=unbroken(verdict(demo)),
+        gap_verdict=unbroken(gap_verdict(demo)),
+        losers=unbroken(losers(demo)),
     )
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("debias.reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        points=points,
-        signed=_signed,
-        share=lambda part: _unbroken(share(part)),
-        interval=_interval,
-        short_people=short_people,
-        span=_span,
-    )
-    return environment
-
-
-def _unbroken(text: str) -> str:
-    """Return text whose numbers stay on a line with their percent signs."""
-    return text.replace(" %", "\N{NO-BREAK SPACE}%")
-
-
-def _interval(limits: RateJson | DifferenceJson, sign: bool = False) -> str:
-    """Return limits in percent or points, in brackets."""
-    return f"[{points(limits['low'], sign=sign)}, {points(limits['high'], sign=sign)}]"
+    found = environment()
+    found.filters.update(signed=_signed, short_people=short_people, span=_span)
+    return found
 
 
 def _signed(number: float) -> str:

@@ -75,7 +75,7 @@ class DemoChangesJson(TypedDict):
 
 
 class WeightedGroupJson(TypedDict):
-    """One group of training faces: how many there are, and how often they were drawn."""
+    """One group of training faces: how many there are, and their weights."""
 
     name: str
     values: list[str]
@@ -104,7 +104,7 @@ class PictureJson(TypedDict):
     path: str
     """From the folder that ``demo.json`` is in."""
     weight: float
-    """How often it is drawn, the mean face being 1."""
+    """How often the next epoch would draw it, the mean face being 1."""
     shown: list[str]
     """What is to be seen in it."""
 
@@ -128,6 +128,15 @@ class StageJson(TypedDict):
     seconds: float | None
 
 
+class NextJson(TypedDict):
+    """Commands to go on with, quoted for a shell."""
+
+    report: str
+    testbed: str
+    """The testbed that ``demo`` shows."""
+    demo: str
+
+
 class DemoJson(TypedDict):
     """The whole demo."""
 
@@ -140,6 +149,7 @@ class DemoJson(TypedDict):
     folder: str
     """The demo's folder as the commands below name it."""
     command: str
+    next: NextJson
     stages: list[StageJson]
     seconds: float | None
     data: DemoDataJson

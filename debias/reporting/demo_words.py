@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from debias.reporting.cells import percent, share
+from debias.reporting.cells import points, share
 from debias.reporting.demo_schema import ChangeJson, DemoJson
 
 _PEOPLE = {"female": "women", "male": "men"}
@@ -19,13 +19,6 @@ def people(values: Sequence[str]) -> str:
 def short_people(values: Sequence[str]) -> str:
     """Return the values of a group for a cell of a table: ``dark, women``."""
     return ", ".join(_PEOPLE.get(value, value) for value in values)
-
-
-def points(part: float | None, *, sign: bool = False) -> str:
-    """Return a share in percent or points, with a true minus sign; a dash for a missing one."""
-    if part is None:
-        return "-"
-    return percent(part, sign=sign).replace("-", "\N{MINUS SIGN}")
 
 
 def headline(demo: DemoJson) -> str:
@@ -84,13 +77,17 @@ def gap_verdict(demo: DemoJson) -> str:
 
 
 def losers(demo: DemoJson) -> str:
-    """Return which groups are shown to be served worse, in a sentence, or nothing."""
+    """Return which groups are found less often, in a sentence, or nothing."""
     lost = [
         f"{people(group['values'])} ({points(group['difference']['value'], sign=True)})"
         for group in demo["groups"]
         if group["difference"]["change"] == "lower"
     ]
-    return f"Shown to be served worse, in points: {', '.join(lost)}." if lost else ""
+    return (
+        f"Found less often, in points, each by an interval of its own: {', '.join(lost)}."
+        if lost
+        else ""
+    )
 
 
 def summary(demo: DemoJson) -> list[str]:

@@ -10,7 +10,11 @@ from debias.rundir import RUN_FILE, RunDir
 
 
 def inputs_json(
-    *, predictions: Path, attributes: Path | None, compare: Path | None
+    *,
+    predictions: Path,
+    attributes: Path | None,
+    compare: Path | None,
+    embedding: Path | None = None,
 ) -> list[InputJson]:
     """Return the name and digest of every file that a report reads.
 
@@ -18,12 +22,14 @@ def inputs_json(
         predictions: the table; an operating point beside it is read too.
         attributes: the sensitive attributes, if they are in a file of their own.
         compare: another model's predictions, if there are any.
+        embedding: vectors of the images, if there are any.
     """
     point = RunDir(path=predictions.parent).operating_point
     files: list[tuple[InputRole, Path]] = [("predictions", predictions)]
     files += [("operating point", point)] if point.is_file() else []
     files += [("attributes", attributes)] if attributes is not None else []
     files += [("compare", compare)] if compare is not None else []
+    files += [("embedding", embedding)] if embedding is not None else []
     return [
         {"role": role, "path": _public_name(path), "sha256": _sha256(path)} for role, path in files
     ]

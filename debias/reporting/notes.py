@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from debias.reporting.schema import OperatingPointJson, ReportJson
 
 ESTIMATED = ("proxy", "estimated", "unknown")
@@ -14,21 +16,60 @@ SEEN = {
 """What it means to judge on validation, or on training images too."""
 
 
-def notes(report: ReportJson) -> list[str]:
+def notes(
+    report: ReportJson,
+    *,
+    remarks: Sequence[str] = (),
+    lookalikes: Sequence[tuple[str, str]] = (),
+) -> list[str]:
     """Return the remarks that a report's content calls for, the most important first.
 
     Args:
         report: complete but for its own notes.
+        remarks: of what computed it, such as why negatives are taken as they are.
+        lookalikes: columns that were not used, and what they may have been meant for.
     """
     return [
         *_data_notes(report),
+        *(
+            f"The column {column!r} was not used; if it is {name}, say --column {name}={column}."
+            for column, name in lookalikes
+        ),
         *_label_notes(report),
+        *remarks,
         *_point_notes(report),
-        "Non-faces have no group, so there is one false-positive rate for all; precision, parity "
-        "and equalized odds by group are not applicable.",
+        *_model_notes(report),
+        *_pool_notes(report),
         "Intervals hold for the threshold as it stands; that a threshold set on these non-faces "
         "is itself an estimate is not in them (in a comparison it is).",
     ]
+
+
+def _pool_notes(report: ReportJson) -> list[str]:
+    if report["rows"]["negatives"] != "pool" or not report["attributes"]:
+        return []
+    return [
+        "Negatives have no group and are one pool that all groups share: there is one "
+        "false-positive rate for all. AUC, ROC, DET and balanced accuracy by group take the pool; "
+        "precision, parity, equalized odds and calibration by group are not applicable."
+    ]
+
+
+def _model_notes(report: ReportJson) -> list[str]:
+    found = []
+    if report["seeds"] is not None:
+        found.append(
+            f"The predictions are of {len(report['seeds']['seeds'])} trained models. Each answers "
+            "at its own threshold; rates are over all answers, an image counting once a model, and "
+            "their intervals take the models as given."
+        )
+    if report["rows"]["has_weights"]:
+        found.append(
+            "Rows have weights: rates, areas and calibration are weighted. Thresholds for a "
+            "target, comparisons and figures over models count rows; the sweep over thresholds is "
+            "left out."
+        )
+    return found
 
 
 def _data_notes(report: ReportJson) -> list[str]:
@@ -66,11 +107,6 @@ def _label_notes(report: ReportJson) -> list[str]:
         found.append(
             f"{join['num_faces_unmatched']:,} faces have no row among the attributes; they are in "
             'the stratum "unknown".'
-        )
-    if join is not None and join["num_negatives_known"]:
-        found.append(
-            f"{join['num_negatives_known']:,} non-faces have attributes, which this report "
-            "does not use."
         )
     weak = [
         f"{item['name']} ({item['provenance']})"
@@ -111,7 +147,8 @@ def _point_notes(report: ReportJson) -> list[str]:
         )
     least = report["settings"]["min_false_positives"]
     found += [_few_note(point) for point in points if _expects_few(point, least)]
-    found += [_tie_note(point) for point in points if _falls_short(point, least)]
+    if not report["rows"]["has_weights"]:  # a weighted rate differs from the target anyway
+        found += [_tie_note(point) for point in points if _falls_short(point, least)]
     return found
 
 

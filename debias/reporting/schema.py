@@ -10,19 +10,56 @@ from typing import Any, Literal, TypedDict
 
 SCHEMA_VERSION = 1
 
-InputRole = Literal["predictions", "operating point", "attributes", "compare"]
+InputRole = Literal["predictions", "operating point", "attributes", "compare", "embedding"]
 
 
 class RateJson(TypedDict):
     """A share with its Wilson interval; ``value``, ``low``, ``high`` are null without trials."""
 
-    num_successes: int
+    num_successes: float
+    """A whole number, unless rows have weights."""
     num_trials: int
     value: float | None
     low: float | None
     high: float | None
     design_effect: float | None
     """Rows that are worth one independent row; null when all share one person or picture."""
+
+
+class MeasureJson(TypedDict):
+    """A measure of one group or of all rows, or why there is none."""
+
+    status: Literal["estimated", "not_estimable", "not_applicable"]
+    """Not estimable for want of rows; not applicable where it would mean nothing."""
+    value: float | None
+    low: float | None
+    high: float | None
+    num_successes: float | None
+    """Of a rate; null for a measure that is none. Fractional where rows have weights."""
+    num_trials: int | None
+    reason: str | None
+
+
+class MeasuresJson(TypedDict):
+    """What is measured of every group, and of all rows together."""
+
+    recall: MeasureJson
+    fpr: MeasureJson
+    precision: MeasureJson
+    accuracy: MeasureJson
+    balanced_accuracy: MeasureJson
+    selection_rate: MeasureJson
+    auc: MeasureJson
+    ece: MeasureJson
+    """Expected calibration error, of scores that are probabilities."""
+
+
+class ShrunkenJson(TypedDict):
+    """A group's recall drawn towards that of all groups, the more the fewer faces it has."""
+
+    value: float
+    low: float
+    high: float
 
 
 class GroupJson(TypedDict):
@@ -32,6 +69,10 @@ class GroupJson(TypedDict):
     values: list[str]
     recall: RateJson
     status: Literal["ranked", "small", "empty", "unknown"]
+    num_negatives: int | None
+    """Null where negatives belong to no group."""
+    measures: MeasuresJson
+    shrunken_recall: ShrunkenJson | None
 
 
 class GapJson(TypedDict):
@@ -61,6 +102,42 @@ class PairJson(TypedDict):
     high: float
     p_value: float
     adjusted_p_value: float
+    """By Holm, over all pairs of all groupings at this threshold."""
+    family_low: float
+    family_high: float
+    """Limits that hold for all pairs of the grouping together."""
+    equivalence_p_value: float
+    """Of two one-sided tests: that the difference is smaller than the margin either way."""
+
+
+class VerdictJson(TypedDict):
+    """Whether a disparity in recall is shown, and whether one beyond the margin is ruled out."""
+
+    verdict: Literal["disparity", "below_margin", "none_beyond_margin", "inconclusive"]
+    margin: float
+    num_pairs: int
+    num_different: int
+    """Pairs whose adjusted p-value is at most 1 - confidence."""
+    equivalence_p_value: float
+    """The largest of all pairs: at most 1 - confidence rules out a gap beyond the margin."""
+    needed_per_group: int | None
+    """Independent faces in each group that would settle an inconclusive case; else null."""
+
+
+class DisparityJson(TypedDict):
+    """How unequal groups are by one measure, in one number."""
+
+    name: str
+    """``demographic_parity``, ``equal_opportunity``, ``equalized_odds``, ``garbe`` or ``fdr``."""
+    kind: Literal["difference", "ratio", "index"]
+    method: Literal["between_groups", "to_overall"]
+    status: Literal["estimated", "not_estimable", "not_applicable"]
+    value: float | None
+    low: float | None
+    high: float | None
+    null_median: float | None
+    """What chance alone gives where all groups are alike; null where it is not simulated."""
+    reason: str | None
 
 
 class GroupingJson(TypedDict):
@@ -68,6 +145,8 @@ class GroupingJson(TypedDict):
 
     name: str
     columns: list[str]
+    within: dict[str, str]
+    """The values of the control features that these rows share; empty for all rows."""
     groups: list[GroupJson]
     num_ranked: int
     worst: str | None
@@ -77,6 +156,9 @@ class GroupingJson(TypedDict):
     variance: float | None
     """Sample variance (n - 1) of the ranked groups' recall, in squared percentage points."""
     pairs: list[PairJson]
+    verdict: VerdictJson | None
+    """Null with fewer than two ranked groups."""
+    disparities: list[DisparityJson]
 
 
 class OperatingPointJson(TypedDict):
@@ -92,6 +174,8 @@ class OperatingPointJson(TypedDict):
     expected_false_positives: float | None
     """Of independent non-faces at the target: what the design effect leaves of them counts."""
     recall: RateJson | None
+    measures: MeasuresJson | None
+    """Of all rows together."""
     groupings: list[GroupingJson]
 
 
@@ -112,6 +196,12 @@ class GroupComparisonJson(TypedDict):
     recall: RateJson
     other_recall: RateJson
     difference: DifferenceJson
+    num_gained: int
+    """Faces that only these predictions find."""
+    num_lost: int
+    """Faces that only the compared ones find."""
+    mcnemar_p_value: float | None
+    """Exact, two-sided; null without faces. It takes faces as independent."""
 
 
 class GroupingComparisonJson(TypedDict):
@@ -135,6 +225,18 @@ class ComparisonPointJson(TypedDict):
     groupings: list[GroupingComparisonJson]
 
 
+class MovedThresholdJson(TypedDict):
+    """How much of a gain in recall as given is what a moved threshold alone would bring."""
+
+    fpr: float
+    other_fpr: float
+    """At the thresholds that came with either."""
+    gain: float
+    """In recall of all faces, at those thresholds."""
+    gain_at_same_fpr: float
+    """Of that, what is left at the false-positive rate of the other."""
+
+
 class ComparisonJson(TypedDict):
     """Two models on the images that both predict."""
 
@@ -142,7 +244,137 @@ class ComparisonJson(TypedDict):
     num_negatives: int
     num_only_here: int
     num_only_other: int
+    moved_threshold: MovedThresholdJson | None
+    """Null unless a threshold or decisions came with either."""
     points: list[ComparisonPointJson]
+
+
+class SweepGroupJson(TypedDict):
+    """A group over all thresholds of a sweep."""
+
+    name: str
+    values: list[str]
+    num_faces: int
+    recall: list[float]
+    low: list[float]
+    high: list[float]
+    fpr: list[float] | None
+    """Of its own negatives; null where they belong to no group."""
+
+
+class SweepGroupingJson(TypedDict):
+    """The ranked groups of a grouping over all thresholds of a sweep."""
+
+    name: str
+    columns: list[str]
+    groups: list[SweepGroupJson]
+    worst_recall: list[float]
+    gap: list[float]
+    null_median: list[float]
+    """The gap that chance alone gives."""
+
+
+class SweepJson(TypedDict):
+    """How recall, worst group and gap move with the threshold: also ROC and DET curves."""
+
+    thresholds: list[float]
+    """Descending, so that rates ascend."""
+    fpr: list[float]
+    """Of all negatives."""
+    recall: list[float]
+    """Of all faces."""
+    groupings: list[SweepGroupingJson]
+
+
+class CalibrationBinJson(TypedDict):
+    """Rows of about the same score."""
+
+    num_rows: int
+    mean_score: float
+    share: RateJson
+    """Of faces."""
+
+
+class CalibrationJson(TypedDict):
+    """Whether scores are the probabilities that they look like."""
+
+    status: Literal["estimated", "not_applicable"]
+    reason: str | None
+    bins: list[CalibrationBinJson]
+
+
+class SliceAttributeJson(TypedDict):
+    """A value that is more common in a slice than elsewhere."""
+
+    name: str
+    value: str
+    share: float
+    share_elsewhere: float
+    adjusted_p_value: float
+
+
+class SliceJson(TypedDict):
+    """A region of the embedding where errors concentrate."""
+
+    name: str
+    num_images: int
+    error_rate: RateJson
+    error_rate_elsewhere: RateJson
+    low: float
+    high: float
+    """Limits of its error rate that hold for all slices that were looked at together."""
+    adjusted_p_value: float
+    attributes: list[SliceAttributeJson]
+    image_ids: list[str]
+    """Some that lie in its midst; empty unless asked for."""
+
+
+class SlicesJson(TypedDict):
+    """Where errors concentrate, found in an embedding without attributes."""
+
+    embedding: str
+    num_dimensions: int
+    num_images: int
+    """Faces with an embedding."""
+    num_candidates: int
+    """Regions that were looked at; the correction is for so many."""
+    target_fpr: float | None
+    threshold: float | None
+    slices: list[SliceJson]
+    """Those with a raised error rate after correction, the worst first."""
+
+
+class SeedFigureJson(TypedDict):
+    """A figure over several trained models: mean, spread, and an interval of two levels."""
+
+    name: str
+    columns: list[str]
+    values: list[float]
+    """One a seed."""
+    mean: float
+    standard_deviation: float | None
+    """Null with fewer than three models, like the limits."""
+    low: float | None
+    high: float | None
+    """For another training and other images alike."""
+
+
+class SeedsJson(TypedDict):
+    """How the figures vary over trainings."""
+
+    seeds: list[str]
+    target_fpr: float
+    figures: list[SeedFigureJson]
+
+
+class ConditionJson(TypedDict):
+    """A condition of ``--fail-if`` and whether it holds."""
+
+    condition: str
+    value: float | None
+    holds: bool
+    reason: str | None
+    """Where it holds, or why it cannot be told."""
 
 
 class InputJson(TypedDict):
@@ -170,6 +402,9 @@ class RowsJson(TypedDict):
     """Identities of these faces; null where no face has one."""
     num_negatives: int
     num_pictures: int
+    negatives: Literal["pool", "grouped"]
+    """Whether negatives belong to groups as positives do, or are one pool that all share."""
+    has_weights: bool
 
 
 class AttributeJson(TypedDict):
@@ -203,5 +438,15 @@ class ReportJson(TypedDict):
     attributes: list[AttributeJson]
     join: JoinJson | None
     operating_points: list[OperatingPointJson]
+    sweep: SweepJson | None
+    """Null without scores, with those of several models or of rows with weights, and for a table
+    that was counted without being held.
+    """
+    calibration: CalibrationJson
     comparison: ComparisonJson | None
+    seeds: SeedsJson | None
+    """Null unless the predictions are of several trained models."""
+    slices: SlicesJson | None
+    """Null unless an embedding was given."""
+    conditions: list[ConditionJson]
     notes: list[str]

@@ -21,6 +21,7 @@ from debias.reporting.cells import (
     spelled,
     wrapped,
 )
+from debias.reporting.report_words import grouping_name, summary
 from debias.reporting.schema import (
     ComparisonJson,
     ComparisonPointJson,
@@ -38,7 +39,7 @@ REMARKS = {"ranked": "", "small": "few faces", "empty": "no faces", "unknown": "
 
 
 def render_text(report: ReportJson) -> str:
-    """Return the report as lines: the answers side by side, then each threshold, then the notes.
+    """Return the report as lines: verdicts, the answers side by side, each threshold, notes.
 
     Args:
         report: the content of ``report.json``.
@@ -47,7 +48,10 @@ def render_text(report: ReportJson) -> str:
     lines = [
         *_heading(report),
         "",
-        *_summary(report),
+        "VERDICTS",
+        *(line for verdict in summary(report) for line in wrapped(verdict, first="  - ")),
+        "",
+        *_glance(report),
         *(line for point in report["operating_points"] for line in _operating_point(point, alpha)),
         *(_comparison(report["comparison"]) if report["comparison"] else ()),
         "",
@@ -66,11 +70,13 @@ def _heading(report: ReportJson) -> Iterator[str]:
     yield f"  {'rows:':<17}{clean(rows['chosen'])} ({rows['num_in_file']:,} in the file)"
     yield f"  {'faces:':<17}{_faces(report)}"
     yield f"  {'non-faces:':<17}{rows['num_negatives']:,}{pictures}"
+    within = {name.partition("=")[0] for name in report["settings"].get("within", [])}
     for label in report["attributes"]:
+        use = "within" if label["name"] in within else "group by"
         unknown_origin = label["provenance"] == "unknown"
         source = "of unknown origin" if unknown_origin else label["provenance"]
         yield (
-            f"  {'group by:':<17}{shorten(label['name'], 40)} ({source}; unknown for "
+            f"  {use + ':':<17}{shorten(label['name'], 40)} ({source}; unknown for "
             f"{label['num_unknown']:,} faces)"
         )
     yield f"  {'intervals:':<17}{100 * report['settings']['confidence']:g} %, in brackets"
@@ -94,7 +100,7 @@ def _faces(report: ReportJson) -> str:
     )
 
 
-def _summary(report: ReportJson) -> Iterator[str]:
+def _glance(report: ReportJson) -> Iterator[str]:
     """Give a line for each threshold: what it lets through, what it finds, whom it serves worst."""
     yield (
         f"{'RECALL AT A GLANCE':<30}{'threshold':>9}{'FPR %':>8}{'recall %':>10}{'worst %':>9}"
@@ -116,7 +122,7 @@ def _worst(point: OperatingPointJson) -> tuple[str, str, str]:
     """Return recall, gap and name of the worst group of the finest grouping that ranks groups."""
     for grouping in reversed(point["groupings"]):
         gap = grouping["gap"]
-        if gap is not None:
+        if gap is not None and not grouping["within"]:
             values = gap["worst_values"]
             rate = next(g["recall"] for g in grouping["groups"] if g["values"] == values)
             return percent(rate["value"]), percent(gap["value"]), gap["worst"]
@@ -140,7 +146,8 @@ def _grouping(grouping: GroupingJson, alpha: float) -> Iterator[str]:
     shown = [group for group in grouping["groups"] if group["status"] != "empty"]
     floor = plot_floor([group["recall"] for group in shown])
     scale = f"{floor:<{PLOT_WIDTH - 3}.0f}100"
-    yield f"  {group_cell(grouping['name'])}{'faces':>8}{'recall %':>10}{'interval':>16}  {scale}"
+    name = group_cell(grouping_name(grouping))
+    yield f"  {name}{'faces':>8}{'recall %':>10}{'interval':>16}  {scale}"
     for group in shown:
         yield _group_line(group, grouping, floor)
     empty = [group["name"] for group in grouping["groups"] if group["status"] == "empty"]
@@ -206,6 +213,15 @@ def _comparison(comparison: ComparisonJson) -> Iterator[str]:
         f"of both; {comparison['num_only_here']:,} rows are only here, "
         f"{comparison['num_only_other']:,} only there"
     )
+    moved = comparison["moved_threshold"]
+    if moved is not None:
+        yield from wrapped(
+            f"At the thresholds that came with either, recall differs by "
+            f"{percent(moved['gain'], sign=True)} points and the false-positive rates are "
+            f"{percent(moved['fpr'], 2)} % and {percent(moved['other_fpr'], 2)} %; at that of the "
+            f"other, {percent(moved['gain_at_same_fpr'], sign=True)} points are left.",
+            first="  ",
+        )
     for point in comparison["points"]:
         yield ""
         yield from _comparison_point(point)

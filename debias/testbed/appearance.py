@@ -79,13 +79,13 @@ def _pose(f: Values, size: int) -> dict[str, NDArray[np.float64]]:
 
 
 def _shape(f: Values) -> dict[str, NDArray[np.float64]]:
-    eye_v = 0.0 + f["eye_shift"]
+    nose_v = f["nose_length"] + f["nose_shift"]
     return {
         "face_width": f["face_width"],
         "jaw_squareness": f["jaw_squareness"],
         "jaw_taper": f["jaw_taper"],
         "eye_u": f["eye_spacing"],
-        "eye_v": eye_v,
+        "eye_v": f["eye_shift"],
         "eye_width": 0.19 * f["eye_size"],
         "eye_height": 0.078 * f["eye_size"] * f["eye_open"],
         "eye_tilt": f["eye_tilt"],
@@ -94,7 +94,7 @@ def _shape(f: Values) -> dict[str, NDArray[np.float64]]:
         "brow_v": -0.2 - f["brow_height"] - 0.05 * f["brow_raise"] + f["brow_shift"],
         "brow_arch": f["brow_arch"],
         "brow_thickness": f["brow_thickness"],
-        "nose_v": f["nose_length"] + f["nose_shift"],
+        "nose_v": np.where(nose_v == 0, 1e-6, nose_v),  # what the head divides by
         "nose_width": f["nose_width"],
         "mouth_v": 0.62 + f["mouth_shift"],
         "mouth_width": f["mouth_width"],

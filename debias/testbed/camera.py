@@ -16,7 +16,7 @@ LEAST_BLUR = 0.05
 
 
 @cache
-def _noise() -> NDArray[np.float32]:
+def sensor_noise() -> NDArray[np.float32]:
     """Return noise of mean 0 and standard deviation 1, to cut every picture's noise from."""
     words = np.random.SFC64(77).random_raw(_NUM_NOISE * _DRAWS // 8).astype("<u8")
     drawn = words.view(np.uint8).reshape(_DRAWS, -1).sum(axis=0, dtype=np.int16)
@@ -42,7 +42,7 @@ def take_picture(
         picture = picture.filter(ImageFilter.GaussianBlur(blur))
     if noise > 0:
         start = noise_start % (_NUM_NOISE - pixels.size)
-        drawn = _noise()[start : start + pixels.size].reshape(pixels.shape)
+        drawn = sensor_noise()[start : start + pixels.size].reshape(pixels.shape)
         noisy = np.asarray(picture) + drawn * np.float32(noise)
         noisy += np.float32(0.5)
         picture = Image.fromarray(np.clip(noisy, 0, 255, out=noisy).astype(np.uint8))

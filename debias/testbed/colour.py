@@ -75,17 +75,18 @@ def linear_from_lab(lab: Floats) -> Floats:
     return linear
 
 
-def typology_angle(lab: Floats) -> Floats:
+def individual_typology_angle(lab: Floats) -> Floats:
     """Return the individual typology angle ITA in degrees of CIELAB colours (..., channel).
 
-    ``ITA = atan2(L* - 50, b*)``: large for light skin, negative for dark; defined for b* > 0.
+    ``ITA = arctan((L* - 50) / b*)``, in (-90, 90): large for light skin, negative for dark. It is
+    defined for b* > 0, and NaN for bluish and grey colours, which no bare skin under white light
+    has.
 
     References:
         A. Chardon, I. Cretois, C. Hourseau. Skin colour typology and suntanning pathways. 1991.
     """
     lightness, _, b = np.moveaxis(lab, -1, 0)
-    angle: Floats = np.degrees(np.arctan2(lightness - 50, b))
-    return angle
+    return np.where(b > 0, np.degrees(np.arctan2(lightness - 50, b)), np.nan)
 
 
 def skin_light(tone: Floats) -> NDArray[np.float32]:
@@ -100,11 +101,12 @@ def skin_light(tone: Floats) -> NDArray[np.float32]:
         An array of shape (image, channel).
     """
     steps = np.clip(np.rint((np.asarray(tone) - 1) * _STEPS_PER_TONE), 0, 9 * _STEPS_PER_TONE)
-    return _skin_table()[steps.astype(np.intp)]
+    return skin_table()[steps.astype(np.intp)]
 
 
 @cache
-def _skin_table() -> NDArray[np.float32]:
+def skin_table() -> NDArray[np.float32]:
+    """Return the linear RGB of skin, (tone, channel): in hundredths of a tone from 1 to 10."""
     swatches = lab_from_linear(linear_from_srgb(np.stack([rgb_from_hex(code) for code in MONK])))
     tones = np.arange(9 * _STEPS_PER_TONE + 1) / _STEPS_PER_TONE
     lab = np.stack([np.interp(tones, np.arange(10), swatches[:, k]) for k in range(3)], axis=-1)

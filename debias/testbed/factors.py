@@ -77,19 +77,19 @@ FACTORS = (
     # Pose and place.
     Factor("yaw", -60, 60, 0, "head turned to its left, degrees"),
     Factor("pitch", -35, 35, 0, "head bowed, degrees"),
-    Factor("roll", -180, 180, 0, "head tilted clockwise in the picture, degrees"),
+    Factor("roll", -180, 180, 0, "person and light turned clockwise in the picture, degrees"),
     Factor("scale", 0.2, 3, 0.68, "half height of the head in half heights of the picture"),
     Factor("shift_x", -2.5, 2.5, 0, "the head's centre to the right, in half widths"),
     Factor("shift_y", -2.5, 2.5, 0.02, "the head's centre downwards, in half heights"),
     # Light.
-    Factor("light_azimuth", -100, 100, 0, "where light comes from: right of the camera, degrees"),
-    Factor("light_elevation", -40, 80, 20, "light from above, degrees"),
+    Factor("light_azimuth", -100, 100, 0, "light from the camera's right before roll, degrees"),
+    Factor("light_elevation", -40, 80, 20, "light from above before roll, degrees"),
     Factor("light_strength", 0.05, 2, 1, "exposure: 1 shows skin as its swatch"),
     Factor("light_warmth", -1, 1, 0, "colour of the light: blue to orange"),
     Factor("ambient", 0, 1, 0.45, "share of the light that comes from everywhere"),
     Factor("shadow", 0, 0.9, 0, "darkness of a shadow cast on the face"),
-    Factor("shadow_angle", 0, 360, 0, "the side that the shadow falls on, degrees"),
-    Factor("shadow_place", -0.8, 0.8, 0.2, "where the shadow begins"),
+    Factor("shadow_angle", 0, 360, 0, "side that the shadow falls on before roll, degrees"),
+    Factor("shadow_place", -0.8, 0.8, 0.2, "where the shadow begins before roll"),
     Factor("shine", 0, 1, 0.25, "shininess of the skin"),
     # Behind the face.
     Factor("scene_light", 0, 1, 0.3, "lightness of the background"),
@@ -124,6 +124,7 @@ FACTORS = (
 NAMES = tuple(factor.name for factor in FACTORS)
 SEED = "noise_seed"
 """The column that decides textures, objects and noise: a whole number below 2^63."""
+_MOST_SEED = 2**63 - 1
 
 
 def neutral_factors(num_images: int, **changes: object) -> pd.DataFrame:
@@ -134,7 +135,7 @@ def neutral_factors(num_images: int, **changes: object) -> pd.DataFrame:
         **changes: other values of named factors, one or one an image.
 
     Raises:
-        DataError: no factor has that name.
+        DataError: no factor has that name, or a noise seed is no whole number below 2^63.
     """
     table = pd.DataFrame(
         {factor.name: np.full(num_images, factor.neutral, np.float32) for factor in FACTORS}
@@ -143,12 +144,14 @@ def neutral_factors(num_images: int, **changes: object) -> pd.DataFrame:
     for name, value in changes.items():
         if name not in table.columns:
             raise DataError(f"no factor is called {name!r}", hint=nearest(name, table.columns))
+        if name == SEED:
+            _check_seeds(np.asarray(value).reshape(-1))
         table[name] = np.asarray(value).astype(np.int64 if name == SEED else np.float32)
     return table
 
 
 def check_factors(factors: Mapping[str, np.ndarray] | pd.DataFrame) -> None:
-    """Refuse a table that lacks a factor or has one out of its range.
+    """Refuse a table that lacks a factor or a noise seed, or has one out of its range.
 
     Raises:
         DataError: it says which, and the range.
@@ -164,3 +167,16 @@ def check_factors(factors: Mapping[str, np.ndarray] | pd.DataFrame) -> None:
                 f"{factor.name} is {values[wrong][0]:g} in image {int(np.flatnonzero(wrong)[0])}",
                 hint=f"It may be {factor.low:g} to {factor.high:g}: {factor.meaning}",
             )
+    _check_seeds(np.asarray(factors[SEED]))
+
+
+def _check_seeds(seeds: np.ndarray) -> None:
+    """Refuse noise seeds (image,) that are not whole numbers below 2^63, or not stored as such."""
+    whole = seeds.dtype.kind in "iu"
+    wrong = (seeds < 0) | (seeds > _MOST_SEED) if whole else np.ones(len(seeds), dtype=np.bool_)
+    if wrong.any():
+        first = int(np.flatnonzero(wrong)[0])
+        raise DataError(
+            f"{SEED} is {seeds[first]} in image {first}",
+            hint="It may be a whole number from 0 to 2^63 - 1, in a column of whole numbers",
+        )

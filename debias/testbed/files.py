@@ -40,7 +40,7 @@ def write_testbed(
 
     Raises:
         OutputError: a file cannot be written.
-        ConfigError: the size is out of its range.
+        ConfigError: the size is out of its range, or there is no thread to work.
     """
     images = draw_testbed(testbed, seed=seed)
     paths = [

@@ -207,7 +207,7 @@ def _paint_eyes(skin: Colour, p: Parameters, s: Place) -> Colour:
 
 @compiled
 def gloss(p: Parameters, s: Place) -> float:
-    """Return the light that shiny skin mirrors, by Blinn's half vector to the eighth power."""
+    """Return the light that shiny skin mirrors, by Blinn's half vector to the power of 16."""
     half = s.nx * p.light_x + s.ny * p.light_y + s.nz * (1.0 + p.light_z)
     half = max(half / p.half_length, 0.0)
     for _ in range(4):

@@ -14,8 +14,8 @@ from debias.data.pool import in_order, num_cores
 from debias.errors import ConfigError
 from debias.testbed.appearance import num_random_bytes, parameters
 from debias.testbed.attire import paint_behind, paint_hair, paint_in_front
-from debias.testbed.camera import develop, take_picture
-from debias.testbed.colour import ENCODING_STEPS, encoding_table
+from debias.testbed.camera import develop, sensor_noise, take_picture
+from debias.testbed.colour import ENCODING_STEPS, encoding_table, skin_table
 from debias.testbed.compiled import compiled
 from debias.testbed.factors import NAMES, SEED, check_factors
 from debias.testbed.head import (
@@ -51,6 +51,7 @@ def render(factors: pd.DataFrame, *, size: int = 64, num_workers: int | None = N
 
     Raises:
         DataError: a factor is missing or out of its range.
+        ConfigError: the size is out of its range, or there is no thread to work.
     """
     parts = _in_chunks(lambda chunk: _developed(chunk, size), factors, size, num_workers)
     return np.concatenate([np.empty((0, size, size, 3), dtype=np.uint8), *parts])
@@ -72,10 +73,24 @@ def _in_chunks(
 ) -> Iterator[Result]:
     """Check what is asked for, then do the work in threads, in order."""
     check_factors(factors)
-    if not SIZES[0] <= size <= SIZES[1]:
-        raise ConfigError(f"size is {size}", hint=f"It may be {SIZES[0]} to {SIZES[1]} pixels")
+    if np.asarray(size).dtype.kind not in "iu" or not SIZES[0] <= size <= SIZES[1]:
+        hint = f"It may be a whole number of pixels, {SIZES[0]} to {SIZES[1]}"
+        raise ConfigError(f"size is {size}", hint=hint)
+    num_threads = num_cores() if num_workers is None else num_workers
+    if num_threads < 1:
+        raise ConfigError(f"num_workers is {num_workers}", hint="At least one thread must draw")
+    if len(factors):
+        _build_tables(size)
     chunks = [factors.iloc[start : start + CHUNK] for start in range(0, len(factors), CHUNK)]
-    return in_order(work, chunks, num_cores() if num_workers is None else num_workers)
+    return in_order(work, chunks, num_threads)
+
+
+def _build_tables(size: int) -> None:
+    """Build what is cached: threads that find nothing would each build it for themselves."""
+    texture_atlas(size)
+    encoding_table()
+    skin_table()
+    sensor_noise()
 
 
 def _developed(factors: pd.DataFrame, size: int) -> Bytes:

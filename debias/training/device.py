@@ -12,15 +12,11 @@ from lightning_fabric import Fabric
 from debias.errors import UsageError
 
 
-def make_fabric(device: str, precision: Literal["auto", "bf16", "fp32"]) -> Fabric:
-    """Return a launched Fabric for a device name and a precision.
-
-    Under ``torchrun`` every process of the job joins in: DistributedDataParallel over gloo on
-    CPUs, over NCCL on GPUs.
+def check_device(device: str) -> str:
+    """Return the kind of a device that is named and is there: ``cpu``, ``cuda`` or ``mps``.
 
     Args:
         device: ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
-        precision: see :class:`~debias.training.optimization.TrainingSettings`.
 
     Raises:
         UsageError: the device is unknown or not there.
@@ -42,6 +38,24 @@ def make_fabric(device: str, precision: Literal["auto", "bf16", "fp32"]) -> Fabr
         raise UsageError(f"no {device} on this machine", where="--device", hint="Use auto or cpu")
     if kind == "auto":
         kind = next(name for name in ("cuda", "mps", "cpu") if available[name])
+    return kind
+
+
+def make_fabric(device: str, precision: Literal["auto", "bf16", "fp32"]) -> Fabric:
+    """Return a launched Fabric for a device name and a precision.
+
+    Under ``torchrun`` every process of the job joins in: DistributedDataParallel over gloo on
+    CPUs, over NCCL on GPUs.
+
+    Args:
+        device: ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
+        precision: see :class:`~debias.training.optimization.TrainingSettings`.
+
+    Raises:
+        UsageError: the device is unknown or not there.
+    """
+    kind = check_device(device)
+    number = device.partition(":")[2]
     placement: dict[str, Any] = {"devices": [int(number)] if number else 1}
     if "LOCAL_WORLD_SIZE" in os.environ:  # set by torchrun
         local = int(os.environ["LOCAL_WORLD_SIZE"])

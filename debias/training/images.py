@@ -88,15 +88,14 @@ def split_images(
         TooFewNegativesError: the validation non-faces do not resolve the operating point.
     """
     data = settings.data
-    manifest = source.load()
+    manifest = source.load(fractions=data.fractions, seed=data.seed)
     if manifest.table["label"].isna().any():
         raise DataError(
             "images without a label cannot train",
             where=source.images,
             hint="Give a manifest with a `label` column, or --faces DIR and --non-faces DIR",
         )
-    shares = (1 - data.validation - data.test, data.validation, data.test)
-    manifest = assign_splits(manifest, fractions=shares, seed=data.seed)
+    manifest = assign_splits(manifest, fractions=data.fractions, seed=data.seed)
     manifest = expand_windows(
         manifest, num_windows=data.windows, seed=data.seed, min_side=data.min_side
     )

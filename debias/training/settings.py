@@ -50,6 +50,11 @@ class DataSettings:
         if not (self.validation > 0 and self.test >= 0 and self.validation + self.test < 1):
             raise ConfigError("shares must be positive and leave room for training", where="data")
 
+    @property
+    def fractions(self) -> tuple[float, float, float]:
+        """The shares of train, validation and test, where no split is given."""
+        return (1 - self.validation - self.test, self.validation, self.test)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSettings:

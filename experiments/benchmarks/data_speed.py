@@ -1,4 +1,4 @@
-"""What surrounds the network: pixels from the store, sampling weights, draws, and start-up."""
+"""What surrounds the network: pixels from the store, drawn faces, weights, draws, start-up."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from debias.data.store import build_store
 from debias.resampling.sampler import draw_epoch
 from debias.resampling.weights import ResamplingSettings, sampling_weights
 from debias.seeding import numpy_generator
+from debias.testbed.population import Population, draw_faces
+from debias.testbed.renderer import render, render_files
 
 FILE_SIDE = 250  # pixels, as in a common set of faces
 GRAIN = 3.0  # of 255; gives JPEG files about as large as photographs of that size
@@ -91,6 +93,30 @@ def _with_pillow(paths: Sequence[Path], rows: NDArray[np.int64], size: int) -> N
 def _with_torchvision(paths: Sequence[Path], rows: NDArray[np.int64], size: int) -> torch.Tensor:
     images = [io.decode_jpeg(io.read_file(str(paths[row]))) for row in rows]
     return torch.stack([functional.resize(image, [size, size], antialias=True) for image in images])
+
+
+def drawing(amount: Amount, folder: Path) -> list[Comparison]:
+    """Return the speed of drawing testbed faces against decoding photographs of a common size.
+
+    Args:
+        amount: how much work.
+        folder: an empty folder; files are written there.
+    """
+    size, count = amount.image_size, amount.num_files
+    for number, image in enumerate(drawn_images(count, FILE_SIDE, seed=0)):
+        Image.fromarray(image).save(folder / f"{number:06d}.jpg", quality=QUALITY)
+    paths = [folder / f"{number:06d}.jpg" for number in range(count)]
+    factors = draw_faces(Population(), range(count), seed=0)
+    sides = {
+        "render": timed(lambda: render(factors, size=size), count=count),
+        "render, as JPEG": timed(lambda: list(render_files(factors, size=size)), count=count),
+        "Pillow, decoding": timed(lambda: _with_pillow(paths, np.arange(count), size), count=count),
+    }
+    seconds = take_turns(sides, amount.rounds, warm=True)
+    return [
+        compare(seconds, task="drawing", ours=name, other="Pillow, decoding", unit="images/s")
+        for name in ("render", "render, as JPEG")
+    ]
 
 
 def weighting(amount: Amount) -> list[Comparison]:

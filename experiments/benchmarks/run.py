@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from data_speed import drawn_images, gathering, starting, weighting
+from data_speed import drawing, drawn_images, gathering, starting, weighting
 from measuring import Amount, Comparison, hold_to_cores, machine, table_text
 from training_speed import encoding, training
 
@@ -93,11 +93,12 @@ def main() -> None:
 def run(amount: Amount) -> list[Comparison]:
     """Return all comparisons; says on standard error what is being measured."""
     images = drawn_images(amount.num_images, amount.image_size, seed=0)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as other:
         sections: dict[str, Callable[[], list[Comparison]]] = {
             "training": lambda: training(amount, images),
             "encoding": lambda: encoding(amount, images),
             "pixels": lambda: gathering(amount, Path(folder)),
+            "drawing": lambda: drawing(amount, Path(other)),
             "weights": lambda: weighting(amount),
             "start-up": lambda: starting(amount),
         }

@@ -23,7 +23,8 @@ from debias.data.layouts.readers import READERS, read_published
 from debias.data.manifest_checks import SPLITS
 from debias.errors import ConfigError, DataError
 
-DATASETS = Path(__file__).parents[2] / "datasets"
+ROOT = Path(__file__).parents[2]
+DATASETS = ROOT / "datasets"
 
 
 def test_all_files_are_definitions_and_all_definitions_are_listed() -> None:
@@ -39,7 +40,10 @@ def test_all_files_are_definitions_and_all_definitions_are_listed() -> None:
 def test_a_definition_is_complete(name: str) -> None:
     made = load_definition(name)
     assert made.name == name
-    assert re.fullmatch(r"https?://\S+", made.homepage)
+    at_home = made.homepage.startswith("docs/") and (ROOT / made.homepage).is_file()
+    address = re.fullmatch(r"https?://\S+", made.homepage)
+    assert address or at_home or made.homepage == "not stated"
+    assert not re.search(r"\.(zip|tar|t?gz|h5|pdf)$|arxiv", made.homepage), "no home of a set"
     assert re.search(r"(19|20)\d\d", made.citation)
     assert made.biases
     assert made.attributes or made.role != "faces"
@@ -54,6 +58,13 @@ def test_a_definition_is_complete(name: str) -> None:
     assert build(Definition, to_table(made)) == made
 
 
+def test_what_several_sets_say_of_people_is_said_in_the_same_words() -> None:
+    usual = {"gender": {"female", "male"}, "fitzpatrick": {"I", "II", "III", "IV", "V", "VI"}}
+    for made in map(load_definition, list_definitions()):
+        for attribute in made.attributes:
+            assert set(attribute.values) == usual.get(attribute.name, set(attribute.values))
+
+
 @pytest.mark.parametrize("name", list_definitions())
 def test_a_layout_can_be_read(name: str) -> None:
     layout = load_definition(name).layout
@@ -62,6 +73,7 @@ def test_a_layout_can_be_read(name: str) -> None:
     assert all(said == " ".join(said.split()) for said in (*layout.expects, *layout.notes))
     assert {folder.split for folder in layout.folders} <= {*SPLITS, ""}
     assert bool(layout.folders) == (layout.reader in {"categories", "imagenet"})
+    assert bool(layout.folders) == bool(layout.signs)
     # A split that is called by another name than the published one is said to be.
     changed = any(folder.path.startswith("val") for folder in layout.folders)
     says_so = any("val serves as the test" in note for note in layout.notes)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from debias.data.combine import ListedSet, read_sets
 from debias.data.manifest import Manifest, parse_where, read_manifest
+from debias.data.source import ImageSource
 from debias.errors import DataError
+
+OTHERS = "".join(f"n{k}.jpg,0\n" for k in range(40))
 
 
 def listed(folder: Path, rows: str, root: Path | None = None) -> ListedSet:
@@ -99,3 +103,22 @@ def test_the_same_image_in_two_sets_is_refused(tmp_path: Path) -> None:
     again = listed(tmp_path / "lists", rows, tmp_path / "b")
     with pytest.raises(DataError, match="2 times the same picture is in two sets"):
         read_sets([others(tmp_path / "b"), again])
+    named = [replace(faces(tmp_path / name), name=f"testbed:{name}") for name in "ab"]
+    with pytest.raises(DataError, match=r"^testbed:a and testbed:b: .* have their non-faces in"):
+        read_sets(named)
+
+
+def test_what_is_divided_is_divided_as_told(tmp_path: Path) -> None:
+    sets = [faces(tmp_path / "a"), listed(tmp_path / "b", "path,label\n" + OTHERS)]
+    made = read_sets(sets, fractions=(0.25, 0.25, 0.5), seed=3)
+    shares = made.table[made.table["label"] == 0]["split"].value_counts(normalize=True)
+    assert shares.to_dict() == {"test": 0.5, "train": 0.25, "val": 0.25}
+    other = read_sets(sets, fractions=(0.25, 0.25, 0.5), seed=4)
+    assert (other.table["split"] != made.table["split"]).any()
+
+
+def test_a_source_names_all_that_it_reads(tmp_path: Path) -> None:
+    one = faces(tmp_path / "lists", root=tmp_path / "pictures")
+    assert ImageSource(sets=(one,)).inputs == (one.manifest, one.root)
+    assert ImageSource(images=tmp_path).inputs == (tmp_path,)
+    assert ImageSource(faces=Path("f"), non_faces=Path("n")).inputs == (Path("f"), Path("n"))

@@ -217,9 +217,9 @@ def test_fairface(named: str, tmp_path: Path, debias: Debias) -> None:
     assert made.images["split"].tolist() == ["train", "train", "test"]
     assert "val serves as the test" in " ".join(made.out.split())
     assert made.attributes.to_dict("index") == {
-        "train/1.jpg": {"race": "East Asian", "gender": "Male", "age": "50-59"},
-        "train/2.jpg": {"race": "Latino_Hispanic", "gender": "Female", "age": ""},
-        "val/1.jpg": {"race": "Black", "gender": "Female", "age": "more than 70"},
+        "train/1.jpg": {"race": "East Asian", "gender": "male", "age": "50-59"},
+        "train/2.jpg": {"race": "Latino_Hispanic", "gender": "female", "age": ""},
+        "val/1.jpg": {"race": "Black", "gender": "female", "age": "more than 70"},
     }
     assert made.failed() == {
         "train/3.jpg": "there is no such file",
@@ -257,14 +257,14 @@ def test_ppb(named: str, tmp_path: Path, debias: Debias) -> None:
     assert made.attributes.to_dict("index") == {
         "0001_1_f_FL.jpg": {
             "skin_tone": "lighter",
-            "gender": "Female",
-            "fitzpatrick": "1",
+            "gender": "female",
+            "fitzpatrick": "I",
             "country": "Finland",
         },
         "0002_5_m_SA.jpg": {
             "skin_tone": "darker",
-            "gender": "Male",
-            "fitzpatrick": "5",
+            "gender": "male",
+            "fitzpatrick": "V",
             "country": "South Africa",
         },
     }
@@ -294,8 +294,8 @@ def test_ppb_with_other_columns_is_refused(tmp_path: Path, debias: Debias) -> No
         ("fairface", "fairface_label_train.csv or fairface_label_val.csv"),
         ("ppb", "PPB-2017-metadata.csv (also in PPB-2017/, PPB/)"),
         ("wider-face", "wider_face_split/wider_face_train_bbx_gt.txt"),
-        ("imagenet", "looked for train or"),
-        ("tiny-imagenet", "looked for train or"),
+        ("imagenet", "looked for train or val (also in"),
+        ("tiny-imagenet", "looked for train or val/images or val (also in"),
         ("caltech-101", "{category}/image_0001.jpg"),
         ("mit-faces", "looked for train_face.h5"),
     ],
@@ -342,3 +342,70 @@ def test_every_picture_is_listed_or_failed(tmp_path: Path, debias: Debias) -> No
     made = prepared(debias, "lfw", lfw(tmp_path))
     there = {path.name for path in tmp_path.rglob("*.jpg")}
     assert there <= set(made.images.index) | set(made.failures["image_id"])
+
+
+def copies_note(out: str, chosen: str, *others: str) -> bool:
+    named = ", ".join(f"{other}/" for other in others)
+    return f"Read from {chosen}/; also there: {named}. Name another" in " ".join(out.split())
+
+
+def test_of_several_copies_of_lfw_the_one_read_is_told(tmp_path: Path, debias: Debias) -> None:
+    for place in ("lfw-deepfunneled/lfw-deepfunneled", "lfw"):
+        pictures(tmp_path / place / "A_B", ["A_B_0001.jpg"])
+    made = prepared(debias, "lfw", tmp_path)
+    assert copies_note(made.out, "lfw-deepfunneled/lfw-deepfunneled", "lfw")
+    other = prepared(debias, "lfw", tmp_path / "lfw")
+    assert other.images["path"].tolist() == ["A_B/A_B_0001.jpg"]
+    assert "also there" not in other.out
+
+
+def test_of_several_copies_of_utkface_the_one_read_is_told(tmp_path: Path, debias: Debias) -> None:
+    for place in ("UTKFace", "crop_part1"):
+        pictures(tmp_path / place, UTK)
+    made = prepared(debias, "utkface", tmp_path)
+    assert copies_note(made.out, "UTKFace", "crop_part1")
+    assert "also there" not in prepared(debias, "utkface", tmp_path / "crop_part1").out
+
+
+def test_of_two_margins_of_fairface_one_is_chosen_by_its_folder(
+    tmp_path: Path, debias: Debias
+) -> None:
+    usual, wide = (f"fairface-img-margin{margin}-trainval" for margin in ("025", "125"))
+    for place in (usual, wide):
+        pictures(tmp_path / place, ["train/1.jpg"])
+    text(tmp_path / "fairface_label_train.csv", f"{FAIRFACE}\ntrain/1.jpg,0-2,Male,White,True\n")
+    made = prepared(debias, "fairface", tmp_path)
+    assert made.images["path"].tolist() == [f"{usual}/train/1.jpg"]
+    assert copies_note(made.out, usual, wide)
+    chosen = prepared(debias, "fairface", tmp_path / wide)
+    assert chosen.images["path"].tolist() == ["train/1.jpg"]
+    assert chosen.attributes["gender"].tolist() == ["male"]
+    assert "also there" not in chosen.out
+    assert len(chosen.pixels(tmp_path / "cache")) == 1
+
+
+@pytest.mark.parametrize("lists", ["", "Eval/"])
+def test_of_two_copies_of_celeba_one_is_chosen_by_its_folder(
+    lists: str, tmp_path: Path, debias: Debias
+) -> None:
+    start = "Img/" if lists else ""
+    usual, other = (f"{start}img_align_celeba{kind}" for kind in ("", "_png"))
+    pictures(tmp_path / usual, ["000001.jpg"])
+    pictures(tmp_path / other, ["000001.png"])
+    text(tmp_path / f"{lists}list_eval_partition.txt", "000001.jpg 2\n")
+    made = prepared(debias, "celeba", tmp_path)
+    assert made.images["path"].tolist() == [f"{usual}/000001.jpg"]
+    assert copies_note(made.out, usual, other)
+    chosen = prepared(debias, "celeba", tmp_path / other)
+    assert chosen.images["path"].tolist() == ["000001.png"]
+    assert chosen.images["split"].tolist() == ["test"]
+    assert "also there" not in chosen.out
+
+
+def test_an_empty_file_is_no_picture(tmp_path: Path, debias: Debias) -> None:
+    pictures(tmp_path, UTK)
+    text(tmp_path / "53__0_20170116184028385.jpg", "")
+    made = prepared(debias, "utkface", tmp_path)
+    assert made.failed() == {"53__0_20170116184028385.jpg": "is an empty file"}
+    assert len(made.images) == len(UTK) - 1
+    assert "Pictures are not opened here: train and predict list" in " ".join(made.out.split())

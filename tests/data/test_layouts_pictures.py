@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from published import picture, pictures, prepared, text
+from published import flat_picture, other_pictures, picture, pictures, prepared, text
 from running import Debias
 from scipy.io import savemat
 
@@ -32,34 +32,59 @@ RED, BLUE, WHITE = (220, 30, 30), (30, 30, 220), (250, 250, 250)
 )
 def test_caltech(place: str, named: str, tmp_path: Path, debias: Debias) -> None:
     folder = tmp_path / place
-    pictures(folder, ["accordion/image_0001.jpg", "ant/image_0001.jpg", "ant/image_0002.jpg"])
-    pictures(folder, ["Faces/image_0001.jpg", "Faces_easy/image_0001.jpg"])
-    picture(folder / "ant/._image_0001.jpg")
+    names = ["accordion/image_0001.jpg", "airplanes/image_0001.jpg", "airplanes/image_0002.jpg"]
+    other_pictures(folder, names)
+    pictures(folder, ["Faces/image_0001.jpg", "faces_easy/image_0001.jpg"])
+    picture(folder / "airplanes/._image_0001.jpg")
     picture(folder / "__MACOSX/image_0001.jpg")
     text(folder / "BACKGROUND_Google/tmp", "no picture")
     made = prepared(debias, "caltech-101", tmp_path / named)
     start = "" if named == place else f"{place}/"
-    names = ["accordion/image_0001.jpg", "ant/image_0001.jpg", "ant/image_0002.jpg"]
     assert made.images["path"].to_dict() == {name: start + name for name in names}
-    assert made.images["category"].tolist() == ["accordion", "ant", "ant"]
+    assert made.images["category"].tolist() == ["accordion", "airplanes", "airplanes"]
     assert set(made.images["label"]) == {"0"}
     assert "split" not in made.images
     assert made.attributes.empty
     assert made.failed() == {
         "Faces/image_0001.jpg": "is of a category of faces",
-        "Faces_easy/image_0001.jpg": "is of a category of faces",
+        "faces_easy/image_0001.jpg": "is of a category of faces",
     }
     assert len(made.pixels(tmp_path / "cache")) == 3
+
+
+UTK, LFW = "26_0_1_20170116184024662.jpg", "Anna_Able/Anna_Able_0001.jpg"
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("caltech-101", [f"UTKFace/{UTK}"]),
+        ("caltech-101", [LFW, "Bob_B/Bob_B_0001.jpg"]),
+        ("caltech-101", ["253.faces-easy-101/253_0001.jpg", "001.ak47/001_0001.jpg"]),
+        ("caltech-101", ["accordion/image_0001.jpg", LFW]),
+        ("imagenet", ["train/1.jpg", "val/1.jpg"]),
+        ("imagenet", [f"train/{LFW}"]),
+        ("tiny-imagenet", [f"val/{LFW}", f"val/{UTK}"]),
+    ],
+)
+def test_faces_in_folders_are_not_taken_for_a_set_of_non_faces(
+    name: str, files: list[str], tmp_path: Path, debias: Debias
+) -> None:
+    pictures(tmp_path, files)
+    refused = debias("data", "prepare", name, "--root", tmp_path)
+    assert refused.status == 1
+    assert "not the layout in which" in refused.err
+    assert not (tmp_path / "images.csv").exists()
 
 
 @pytest.mark.parametrize("moved", [False, True])
 def test_tiny_imagenet(moved: bool, tmp_path: Path, debias: Debias) -> None:
     top = tmp_path / "tiny-imagenet-200"
-    pictures(top / "train/n01443537/images", ["n01443537_0.JPEG", "n01443537_1.JPEG"])
+    other_pictures(top / "train/n01443537/images", ["n01443537_0.JPEG", "n01443537_1.JPEG"])
     text(top / "train/n01443537/n01443537_boxes.txt", "n01443537_0.JPEG\t0\t10\t63\t58\n")
-    pictures(top / "test/images", ["test_0.JPEG"])
+    other_pictures(top / "test/images", ["test_0.JPEG"])
     val = "val/n03444034/images" if moved else "val/images"
-    pictures(top / val, ["val_0.JPEG", "val_1.JPEG"])
+    other_pictures(top / val, ["val_0.JPEG", "val_1.JPEG"])
     text(top / "val/val_annotations.txt", "val_0.JPEG\tn03444034\t0\t32\t44\t62\r\n")
     made = prepared(debias, "tiny-imagenet", tmp_path)
     assert made.images["split"].tolist() == ["train", "train", "test", "test"]
@@ -72,9 +97,9 @@ def test_tiny_imagenet(moved: bool, tmp_path: Path, debias: Debias) -> None:
 
 
 def imagenet(top: Path) -> None:
-    pictures(top / "train/n01440764", ["n01440764_10026.JPEG"])
-    pictures(top / "train/n10148035", ["n10148035_1.JPEG"])
-    pictures(top / "val", [f"ILSVRC2012_val_0000000{k}.JPEG" for k in (1, 2, 3)])
+    other_pictures(top / "train/n01440764", ["n01440764_10026.JPEG"])
+    other_pictures(top / "train/n10148035", ["n10148035_1.JPEG"])
+    other_pictures(top / "val", [f"ILSVRC2012_val_0000000{k}.JPEG" for k in (1, 2, 3)])
 
 
 def check_imagenet(tmp_path: Path, debias: Debias, top: str) -> None:
@@ -120,13 +145,16 @@ def test_imagenet_without_its_kit(tmp_path: Path, debias: Debias) -> None:
     imagenet(tmp_path)
     made = prepared(debias, "imagenet", tmp_path)
     assert made.images["category"].tolist() == ["n01440764", "", "", ""]
-    assert "Of 3 pictures in val/ no category is known" in made.out
+    assert (
+        "Of 3 pictures in val/ no category is known, so one that is of a class of people cannot be "
+        "left out" in " ".join(made.out.split())
+    )
 
 
 def wider(root: Path) -> Path:
     """Two photographs of 200 x 100 pixels, red where a face is, and the quirks of the real list."""
     for part, name in (("train", "0--Parade/0_a.jpg"), ("val", "1--Rally/1_b.jpg")):
-        path = picture(root / f"WIDER_{part}/images/{name}", WHITE, (200, 100))
+        path = flat_picture(root / f"WIDER_{part}/images/{name}", WHITE, (200, 100))
         with Image.open(path) as image:
             image.paste(RED, (20, 30, 50, 70))
             image.paste(BLUE, (170, 0, 200, 30))
@@ -169,12 +197,12 @@ def test_wider_face(tmp_path: Path, debias: Debias) -> None:
     assert made.images["event"].tolist() == ["0--Parade", "1--Rally", "1--Rally"]
     assert made.attributes.loc[faces[1:]].to_dict("index") == {
         faces[1]: {
-            "gender": "Male",
+            "gender": "male",
             "skin_tone": "darker",
             "fitzpatrick": "V",
             "age": "Young Adult",
         },
-        faces[2]: {"gender": "Female", "skin_tone": "lighter", "fitzpatrick": "II", "age": ""},
+        faces[2]: {"gender": "female", "skin_tone": "lighter", "fitzpatrick": "II", "age": ""},
     }
     # Nobody's labels are known of train.
     assert (made.attributes.loc[faces[0]] == "").all()

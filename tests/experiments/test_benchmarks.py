@@ -16,7 +16,7 @@ from debias.models.db_vae import FaceModel, training_loss
 from debias.training.settings import load_settings
 
 FOLDER = Path(__file__).parents[2] / "experiments" / "benchmarks"
-TASKS = {"training", "encoding", "pixels", "weights, 50 x 64", "draws, 50", "start-up"}
+TASKS = {"training", "encoding", "pixels", "drawing", "weights, 50 x 64", "draws, 50", "start-up"}
 
 
 @pytest.fixture(autouse=True)

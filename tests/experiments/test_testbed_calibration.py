@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from debias.testbed.sets import VERSION
+
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "experiments" / "testbed_calibration"
 
@@ -33,6 +35,11 @@ def test_it_trains_measures_and_tabulates(tmp_path: Path) -> None:
     assert files == ["planted-plain-seed0.json", "planted-product-seed0.json"]
     made = json.loads((results / files[0]).read_text())
     assert set(made["num_faces"].values()) == {200}
+    assert (made["version"], made["fraction"]) == (VERSION, 0.1)
+    assert made["set"][0] == "training.epochs=1"
+    # They are done, and not to be mixed with runs of another budget.
+    again = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert (again.returncode, again.stdout) == (0, done.stdout)
     assert made["gap"]["value"] == pytest.approx(
         max(made["recall"].values()) - min(made["recall"].values())
     )
@@ -61,13 +68,43 @@ def test_differences_are_paired_by_seed() -> None:
     assert "| 1.6 to 26.4 |" in line
 
 
-def test_results_of_another_testbed_are_not_mixed_in(tmp_path: Path) -> None:
-    text = json.dumps({"version": -1})
+@pytest.mark.parametrize(
+    ("made", "words", "message"),
+    [
+        ({"version": -1}, [], "another version of the testbed (-1, not"),
+        ({"fraction": 0.1}, [], "another --fraction (0.1, not 1)"),
+        ({}, ["--fraction", "0.1"], "another --fraction (1, not 0.1)"),
+        ({"set": ["seed=1"]}, [], "another --set (['seed=1'], not [])"),
+        ({}, ["--set", "seed=1"], "another --set ([], not ['seed=1'])"),
+    ],
+)
+def test_results_of_another_budget_are_not_mixed_in(
+    made: dict[str, Any], words: list[str], message: str, tmp_path: Path
+) -> None:
+    text = json.dumps({"version": VERSION, **made})
     (tmp_path / "planted-plain-seed0.json").write_text(text)
-    command = [sys.executable, str(FOLDER / "run.py"), "--results", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    done = _call("--results", str(tmp_path), *words)
     assert done.returncode == 1
-    assert "another version of the testbed" in done.stderr
+    assert message in done.stderr
+
+
+def test_committed_results_are_of_the_whole_budget() -> None:
+    done = _call("--seeds", "5")
+    assert done.returncode == 0, done.stderr
+    page = (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert done.stdout.strip() in page
+
+
+@pytest.mark.parametrize("option", ["--methods", "--testbeds"])
+def test_misspelt_names_are_refused(option: str) -> None:
+    done = _call(option, "plian")
+    assert done.returncode == 2
+    assert f"unknown {option[2:-1]} 'plian'; known: " in done.stderr
+
+
+def _call(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(FOLDER / "run.py"), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
 
 
 def test_the_contact_sheet_shows_every_tone_and_kind(tmp_path: Path) -> None:

@@ -1,36 +1,28 @@
-"""``debias data`` and ``--data``: what is written where, what is never overwritten, and its use."""
+"""``debias data``: what is told, what is written where, and what is never overwritten."""
 
 from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
-import pandas as pd
+import h5py
+import numpy as np
 import pytest
-from published import picture, pictures, prepared, text
-from running import QUICK, Debias
+from published import SMALL, names, picture, prepared, text, two_faces
+from running import Debias
 
 from debias.data.attributes import PROVENANCES
 from debias.data.catalog import list_definitions, load_definition
 from debias.errors import DataError, OutputError, UsageError
-from debias.jobs import data as job
-from debias.jobs.data import Drawing, find_data
-from debias.testbed import files
-from debias.testbed.files import write_testbed
-from debias.testbed.sets import Testbed, list_testbeds, load_testbed
+from debias.jobs.data import PrepareJob, find_data, run_prepare
+from debias.testbed.drawing import Drawing
+from debias.testbed.renderer import SIZES
+from debias.testbed.sets import list_testbeds, load_testbed
 
-SMALL = "testbed:planted:0.01"
 FILES = ["data.json", "failures.csv", "images.csv"]
-
-
-def faces(root: Path) -> Path:
-    pictures(root, ["26_0_1_20170116184024662.jpg", "27_1_0_20170116184024663.jpg"])
-    return root
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
 
 
 def test_list_names_every_set_and_testbed(debias: Debias) -> None:
@@ -42,6 +34,35 @@ def test_list_names_every_set_and_testbed(debias: Debias) -> None:
     assert all(len(line.split()) > 1 for line in outcome.out.splitlines())
 
 
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    """As in `debias data list | head -1`."""
+    command = [sys.executable, "-m", "debias", "data", "list"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+@pytest.mark.parametrize("name", list_testbeds())
+def test_show_tells_of_a_testbed(name: str, debias: Debias) -> None:
+    shown = debias("data", "show", f"testbed:{name}")
+    assert shown.status == 0, shown.err
+    words = " ".join(shown.out.split())
+    assert f"testbed:{name}: {load_testbed(name).summary}" in words
+    assert "train 6,000 faces + 6,000 non-faces" in words
+    assert load_definition("testbed").consent in words
+    half = " ".join(debias("data", "show", f"testbed:{name}:0.5").out.split())
+    assert "train 3,000 faces + 3,000 non-faces" in half
+    assert "val 300 + 1,000" in half
+
+
+def test_help_tells_the_sizes_that_can_be_drawn(debias: Debias) -> None:
+    told = " ".join(debias("data", "prepare", "--help").out.split())
+    assert f"{SIZES[0]} to {SIZES[1]}" in told
+
+
 @pytest.mark.parametrize("name", list_definitions())
 def test_show_says_what_is_to_be_known(name: str, debias: Debias) -> None:
     outcome = debias("data", "show", name)
@@ -51,6 +72,8 @@ def test_show_says_what_is_to_be_known(name: str, debias: Debias) -> None:
     told = [made.title, made.source, made.licence, made.terms, made.access, made.consent]
     told += [made.labels, *made.biases, *made.layout.expects, *made.layout.notes]
     told += [attribute.how for attribute in made.attributes]
+    left_out = f"left out here {', '.join(made.layout.leave_out)}: each "
+    assert (left_out in words) is bool(made.layout.leave_out)
     for said in told:
         assert " ".join(said.split()) in words.replace(" - ", " ") or said in words
     for attribute in made.attributes:
@@ -66,26 +89,51 @@ def test_show_says_what_is_to_be_known(name: str, debias: Debias) -> None:
         (["data"], 2, "required: ACTION"),
         (["data", "shw"], 2, "shw"),
         (["data", "show", "fairfce"], 1, "Did you mean 'fairface'?"),
+        (["data", "show", "LFW"], 1, "Did you mean 'lfw'?"),
+        (["data", "show", "testbed:plantd"], 1, "Did you mean 'planted'?"),
+        (["data", "show", "testbed:dim:2"], 2, "the fraction of a testbed is 2.0"),
+        (
+            ["data", "--debug", "list"],
+            2,
+            "--debug stands too early. Write it at the end: debias da",
+        ),
         (["data", "prepare", "lfw"], 2, "required: --root"),
         (["data", "prepare", "lwf", "--root", "."], 1, "Did you mean 'lfw'?"),
         (["data", "prepare", "lfw", "--root", ".", "--outptu", "x"], 2, "Did you mean '--output'?"),
-        (["data", "prepare", "testbed", "--root", "x"], 2, "Add --population, one of bal"),
-        (["data", "prepare", "lfw", "--root", ".", "--population", "planted"], 2, "testbed alone"),
-        (["data", "prepare", "testbed", "--root", "x", "--size", "9"], 2, "--size needs --pop"),
+        (["data", "prepare", "testbed", "--root", "x"], 2, "Name one of testbed:bal"),
+        (["data", "prepare", "lfw", "--root", ".", "--size", "32"], 2, "--size: is of testbeds"),
         (
-            ["data", "prepare", "testbed", "--root", "x", "--population", "plantd"],
-            1,
-            "Did you mean 'planted'?",
+            ["data", "prepare", "lfw", "--root", ".", "--workers", "2"],
+            2,
+            "--workers: is of testbeds",
         ),
+        (["data", "prepare", "testbed:plantd", "--root", "x"], 1, "Did you mean 'planted'?"),
         (
-            ["data", "prepare", "testbed", "--root", "x", "--population", "dim", "--fraction", "2"],
+            ["data", "prepare", "testbed:dim:2", "--root", "x"],
             2,
             "the fraction of a testbed is 2.0",
         ),
+        (["data", "prepare", SMALL, "--root", "x", "--output", "y"], 2, "is drawn into --root"),
+        (
+            ["data", "prepare", SMALL, "--root", "x", "--workers", "0"],
+            2,
+            "'0' is not a whole number",
+        ),
+        (["data", "prepare", SMALL, "--root", "x", "--size", "1000"], 2, "pixels, 16 to 512"),
+        (["train", "--data", SMALL, "--output", "o", "--workers", "-3"], 2, "'-3' is not a whole"),
     ],
 )
-def test_wrong_usage(words: list[str], status: int, message: str, debias: Debias) -> None:
+def test_wrong_usage(
+    words: list[str],
+    status: int,
+    message: str,
+    debias: Debias,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
     outcome = debias(*words)
+    assert not list(tmp_path.iterdir())
     assert outcome.status == status
     assert message in outcome.err
     assert len(outcome.err.strip().splitlines()) == 1
@@ -93,7 +141,7 @@ def test_wrong_usage(words: list[str], status: int, message: str, debias: Debias
 
 
 def test_prepare_writes_beside_the_pictures(tmp_path: Path, debias: Debias) -> None:
-    made = prepared(debias, "utkface", faces(tmp_path / "set"))
+    made = prepared(debias, "utkface", two_faces(tmp_path / "set"))
     assert made.facts["root"] == "."
     assert made.facts["complete"] is True
     assert made.facts["job"] == "data"
@@ -109,7 +157,7 @@ def test_prepare_writes_beside_the_pictures(tmp_path: Path, debias: Debias) -> N
 def test_prepare_writes_elsewhere_and_leaves_the_pictures_alone(
     tmp_path: Path, debias: Debias, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root = faces(tmp_path / "set")
+    root = two_faces(tmp_path / "set")
     before = names(root)
     monkeypatch.chdir(tmp_path)  # a folder named in few words is found from elsewhere too
     made = prepared(debias, "utkface", Path("set"), "--output", Path("lists/utk"))
@@ -126,7 +174,7 @@ def test_prepare_writes_elsewhere_and_leaves_the_pictures_alone(
 
 
 def test_nothing_is_overwritten_unasked(tmp_path: Path, debias: Debias) -> None:
-    root = faces(tmp_path)
+    root = two_faces(tmp_path)
     prepared(debias, "utkface", root)
     before = {name: (root / name).read_bytes() for name in names(root)}
     refused = debias("data", "prepare", "utkface", "--root", root)
@@ -143,7 +191,7 @@ def test_nothing_is_overwritten_unasked(tmp_path: Path, debias: Debias) -> None:
 def test_what_somebody_else_made_is_never_overwritten(
     name: str, content: str | None, tmp_path: Path, debias: Debias
 ) -> None:
-    root = faces(tmp_path)
+    root = two_faces(tmp_path)
     text(root / name, "mine")
     if content is not None:
         text(root / "data.json", content)
@@ -155,8 +203,117 @@ def test_what_somebody_else_made_is_never_overwritten(
         assert "which `debias data prepare` did not make, so it is not replaced" in refused.err
 
 
+@pytest.mark.parametrize("kind", ["testbed:planted:0.002", "mit-faces"])
+def test_pictures_that_an_earlier_preparation_only_listed_stay(
+    kind: str, tmp_path: Path, debias: Debias
+) -> None:
+    mine = picture(tmp_path / "images/my1.jpg")
+    prepared(debias, "folder", tmp_path)
+    listed = (tmp_path / "images.csv").read_bytes()
+    if kind == "mit-faces":
+        with h5py.File(tmp_path / "train_face.h5", "w") as file:
+            file["images"] = np.zeros((3, 8, 8, 3), dtype=np.uint8)
+            file["labels"] = np.zeros(3)
+    refused = debias("data", "prepare", kind, "--root", tmp_path, "--overwrite", "--quiet")
+    assert refused.status == 1
+    assert "holds images, which `debias data prepare` did not make" in refused.err
+    assert mine.is_file()
+    assert (tmp_path / "images.csv").read_bytes() == listed
+    assert find_data(str(tmp_path)).name == "folder"
+
+
+def test_a_drawing_replaces_its_own(tmp_path: Path, debias: Debias) -> None:
+    first = prepared(debias, "testbed:dim:0.002", tmp_path / "t")
+    assert first.facts["draws"] is True
+    again = prepared(debias, "testbed:dim:0.001", tmp_path / "t", "--overwrite", "--size", "32")
+    assert len(again.images) < len(first.images)
+    there = {path.relative_to(again.folder).as_posix() for path in again.folder.rglob("*.jpg")}
+    assert there == set(again.images["path"])
+
+
+def test_labels_that_somebody_put_beside_a_list_stay(tmp_path: Path, debias: Debias) -> None:
+    picture(tmp_path / "a.jpg")
+    prepared(debias, "folder", tmp_path)
+    mine = text(tmp_path / "attributes.csv", "image_id,gender\na.jpg,female\n")
+    two_faces(tmp_path)
+    for name in ("folder", "utkface"):  # one would remove it, one write over it
+        refused = debias("data", "prepare", name, "--root", tmp_path, "--overwrite")
+        assert refused.status == 1
+        assert "holds attributes.csv, which" in refused.err
+    assert mine.read_text().startswith("image_id,gender")
+
+
+@pytest.mark.parametrize("words", [["--size", "1000"], ["--size", "15"], ["--workers", "0"]])
+def test_a_wrong_option_leaves_an_earlier_drawing_alone(
+    words: list[str], tmp_path: Path, debias: Debias
+) -> None:
+    root = tmp_path / "t"
+    made = prepared(debias, "testbed:dim:0.001", root)
+    before = sorted(path.name for path in root.rglob("*"))
+    refused = debias("data", "prepare", "testbed:dim:0.001", "--root", root, "--overwrite", *words)
+    assert refused.status == 2
+    assert sorted(path.name for path in root.rglob("*")) == before
+    assert find_data(str(root)).manifest == made.folder / "images.csv"
+    fresh = debias("data", "prepare", "testbed:dim:0.001", "--root", tmp_path / "new", *words)
+    assert fresh.status == 2
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_testbed_is_not_drawn_beside_a_file(tmp_path: Path, debias: Debias) -> None:
+    text(tmp_path / "file", "x")
+    refused = debias("data", "prepare", "testbed:dim:0.001", "--root", tmp_path / "file")
+    assert refused.status == 1
+    assert "file: is a file. Name a folder to draw into" in refused.err
+    assert names(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("name", [name for name in list_definitions() if name != "testbed"])
+def test_an_archive_is_told_to_be_unpacked(name: str, tmp_path: Path, debias: Debias) -> None:
+    if name == "mit-faces":  # its file is what is read
+        return
+    text(tmp_path / "set.tar.gz", "x")
+    text(tmp_path / "images.csv", "what stands in the way beside it is told later")
+    refused = debias("data", "prepare", name, "--root", tmp_path / "set.tar.gz")
+    assert refused.status == 1
+    assert "is a file, not a folder. Unpack it and name the folder" in refused.err
+    assert names(tmp_path) == ["images.csv", "set.tar.gz"]
+
+
+def test_from_python_a_testbed_is_named_in_the_same_way(tmp_path: Path) -> None:
+    said: list[str] = []
+    made = run_prepare(
+        PrepareJob(
+            name="testbed:dim:0.001", root=tmp_path / "t", show_progress=False, say=said.append
+        )
+    )
+    assert made.name == "testbed:dim"
+    assert said[0].startswith("testbed:dim: ")
+    with pytest.raises(UsageError, match="is not drawn"):
+        run_prepare(PrepareJob(name="lfw", root=tmp_path, drawing=Drawing(population="dim")))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"attributes": None}, "is damaged: it has no `attributes`"),
+        ({"root": 3}, "not written by `debias data prepare`"),
+        ({"name": None}, "not written by `debias data prepare`"),
+        ({"complete": "yes"}, "not written by `debias data prepare`"),
+    ],
+)
+def test_a_damaged_record_is_told(
+    change: dict[str, object], message: str, tmp_path: Path, debias: Debias
+) -> None:
+    made = prepared(debias, "utkface", two_faces(tmp_path))
+    text(tmp_path / "data.json", json.dumps({**made.facts, **change}))
+    refused = debias("train", "--data", tmp_path, "--output", tmp_path / "out")
+    assert refused.status == 1
+    assert message in refused.err
+    assert "Traceback" not in refused.err
+
+
 def test_attributes_of_an_earlier_preparation_do_not_stay(tmp_path: Path, debias: Debias) -> None:
-    root = faces(tmp_path / "set")
+    root = two_faces(tmp_path / "set")
     assert "attributes.csv" in names(prepared(debias, "utkface", root).folder)
     prepared(debias, "folder", root, "--overwrite")
     assert [name for name in names(root) if not name.endswith(".jpg")] == FILES
@@ -166,7 +323,7 @@ def test_attributes_of_an_earlier_preparation_do_not_stay(tmp_path: Path, debias
 def test_a_killed_preparation_is_told_and_can_be_done_again(
     tmp_path: Path, debias: Debias, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root = faces(tmp_path)
+    root = two_faces(tmp_path)
 
     def no_space(*_: object, **__: object) -> None:
         raise OutputError("cannot be written: no space", where="images.csv")
@@ -176,134 +333,25 @@ def test_a_killed_preparation_is_told_and_can_be_done_again(
         failed = debias("data", "prepare", "utkface", "--root", root)
     assert failed.status == 1
     assert "no space" in failed.err
-    used = debias("predict", "--data", root, "--model", "m", "--output", tmp_path / "out")
+    used = debias("train", "--data", root, "--output", tmp_path / "out")
     assert used.status == 1
     assert "was left unfinished. Run the same `debias data prepare` with --overwrite" in used.err
+    refused = debias("data", "prepare", "utkface", "--root", root)
+    assert refused.status == 1
+    assert "was left unfinished. Write elsewhere with --output DIR, or replace it" in refused.err
     assert len(prepared(debias, "utkface", root, "--overwrite").images) == 2
 
 
 def test_a_place_that_cannot_be_written_is_refused_at_once(tmp_path: Path, debias: Debias) -> None:
-    root = faces(tmp_path / "set")
+    root = two_faces(tmp_path / "set")
     text(tmp_path / "file", "x")
     refused = debias("data", "prepare", "utkface", "--root", root, "--output", tmp_path / "file/in")
     assert refused.status == 1
     assert "Write elsewhere with --output DIR; the pictures stay where they are" in refused.err
 
 
-@pytest.mark.parametrize(
-    ("named", "status", "message"),
-    [
-        ("testbed:plantd", 1, "Did you mean 'planted'?"),
-        ("testbed:planted:much", 2, "cannot read the fraction 'much'. Write testbed:NAME:0.1"),
-        ("testbed:planted:0", 2, "the fraction of a testbed is 0.0"),
-        ("testbed:planted:nan", 2, "the fraction of a testbed is nan"),
-        ("plantd", 1, "or testbed:NAME. Did you mean 'planted'?"),
-        ("testbed", 1, "or testbed:NAME. Known: balanced, "),
-        ("celeba", 1, "Prepare it first: debias data prepare celeba --root DIR"),
-        (".", 1, "not a prepared data set (no data.json)"),
-    ],
-)
-def test_data_that_is_not_there(
-    named: str,
-    status: int,
-    message: str,
-    debias: Debias,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    for words in (
-        ["train", "--data", named, "--output", "o"],
-        ["predict", "--data", named, "--model", "m", "--output", "o"],
-        ["report", "p.csv", "--data", named],
-    ):
-        outcome = debias(*words)
-        assert outcome.status == status
-        assert message in outcome.err
-
-
-@pytest.mark.parametrize(
-    "words",
-    [["images.csv"], ["--faces", "d"], ["--non-faces", "d"], ["images.csv", "--faces", "d"]],
-)
-def test_data_and_other_images_exclude_each_other(words: list[str], debias: Debias) -> None:
-    for start in (["train"], ["predict", "--model", "m"]):
-        outcome = debias(*start, *words, "--data", SMALL, "--output", "o")
-        assert outcome.status == 2
-        assert "--data: name the images in one way" in outcome.err
-
-
-@pytest.fixture
-def drawings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    """The testbeds drawn in this test: names and numbers of images."""
-    found: list[tuple[str, int]] = []
-
-    def counted(testbed: Testbed, folder: Path, **words: object) -> pd.DataFrame:
-        found.append((testbed.name, testbed.num_images))
-        return write_testbed(testbed, folder, **words)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(files, "write_testbed", counted)
-    return found
-
-
-def test_a_testbed_is_drawn_once(drawings: list[tuple[str, int]], tmp_path: Path) -> None:
-    first = find_data(SMALL, cache=tmp_path, show_progress=False)
-    again = find_data(SMALL, cache=tmp_path, show_progress=False)
-    assert first == again
-    assert drawings == [("planted", load_testbed("planted").scaled(0.01).num_images)]
-    assert first.folder.parent == tmp_path / "testbeds"
-    assert first.groups == ("skin_tone", "gender")
-    assert {"images.csv", "attributes.csv", "factors.parquet"} <= set(names(first.folder))
-    said = json.loads((first.folder / "attributes.provenance.json").read_text())
-    assert set(said.values()) == {"constructed"}
-    assert find_data("testbed:dim:0.01", cache=tmp_path, show_progress=False) != first
-    assert len(drawings) == 2
-
-
-def test_nothing_is_drawn_for_an_output_that_is_refused(
-    drawings: list[tuple[str, int]], tmp_path: Path, debias: Debias
-) -> None:
-    text(tmp_path / "out/mine.txt", "x")
-    words = ["--data", "testbed:dim:0.003", "--output", tmp_path / "out"]
-    for job_words in (["train"], ["predict", "--model", "m"], ["report", "p.csv"]):
-        refused = debias(*job_words, *words)
-        assert refused.status == 1
-        assert "already exists" in refused.err
-    assert drawings == []
-
-
-def test_another_renderer_draws_anew(
-    drawings: list[tuple[str, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    find_data("testbed:dim:0.002", cache=tmp_path, show_progress=False)
-    monkeypatch.setattr(job, "VERSION", -1)
-    find_data("testbed:dim:0.002", cache=tmp_path, show_progress=False)
-    assert len(drawings) == 2
-
-
-def test_an_interrupted_drawing_is_not_taken_for_a_finished_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def stop(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(job, "write_contents", stop)
-        with pytest.raises(KeyboardInterrupt):
-            find_data("testbed:dim:0.002", cache=tmp_path, show_progress=False)
-    assert not [path for path in (tmp_path / "testbeds").iterdir() if path.is_dir()]
-    assert find_data("testbed:dim:0.002", cache=tmp_path, show_progress=False).attributes
-
-
-def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    text(tmp_path / "file", "x")
-    with pytest.raises(OutputError, match=r"cannot keep the testbed: .*DEBIAS_CACHE"):
-        find_data("testbed:dim:0.002", cache=tmp_path / "file", show_progress=False)
-
-
 def test_a_visible_testbed_is_the_same(tmp_path: Path, debias: Debias) -> None:
-    words = ["--population", "planted", "--fraction", "0.01"]
-    made = prepared(debias, "testbed", tmp_path / "drawn", *words)
+    made = prepared(debias, SMALL, tmp_path / "drawn")
     hidden = find_data(SMALL, cache=tmp_path / "cache", show_progress=False)
     for name in ("images.csv", "attributes.csv"):
         assert (made.folder / name).read_bytes() == (hidden.folder / name).read_bytes()
@@ -311,7 +359,7 @@ def test_a_visible_testbed_is_the_same(tmp_path: Path, debias: Debias) -> None:
         assert (made.folder / path).read_bytes() == (hidden.folder / path).read_bytes()
     assert made.facts["name"] == "testbed:planted"
     assert made.facts["counts"]["images"] == len(made.images)
-    other = prepared(debias, "testbed", tmp_path / "other", *words, "--seed", "1", "--size", "32")
+    other = prepared(debias, SMALL, tmp_path / "other", "--seed", "1", "--size", "32")
     assert (other.folder / "factors.parquet").exists()
     assert (other.folder / "attributes.csv").read_bytes() != (
         made.folder / "attributes.csv"
@@ -325,96 +373,3 @@ def test_a_fraction_is_bounded(population: str) -> None:
         with pytest.raises(UsageError, match="the fraction of a testbed"):
             Drawing(population=population, fraction=fraction)
     assert Drawing(population=population).testbed() == load_testbed(population)
-
-
-def test_train_predict_and_report_take_data(tmp_path: Path, debias: Debias) -> None:
-    run = tmp_path / "run"
-    words = ["--data", SMALL, "--output", run, "--no-baseline", *QUICK]
-    trained = debias("train", *words)
-    assert trained.status == 0, trained.err
-    assert "skin_tone (constructed; unknown for 0 faces)" in trained.out
-    assert "gender (constructed; unknown for 0 faces)" in trained.out
-    report = json.loads((run / "report.json").read_text())
-    assert report["settings"]["groups"] == ["skin_tone", "gender"]
-    assert any(note.startswith("Constructed: skin_tone, gender.") for note in report["notes"])
-    scored = debias(
-        *("predict", "--data", SMALL, "--where", "split=test,kind=face", "--model", run),
-        *("--output", tmp_path / "scores", "--quiet"),
-    )
-    assert scored.status == 0, scored.err
-    judged = debias(
-        *("report", tmp_path / "scores", "--data", SMALL, "--groups", "monk"),
-        *("--output", tmp_path / "report"),
-    )
-    assert judged.status == 0, judged.err
-    assert "monk (constructed; unknown for 0 faces)" in judged.out
-    both = debias("report", run, "--data", SMALL, "--attributes", "people.csv")
-    assert both.status == 2
-    again = debias("train", *words)
-    assert again.status == 1
-    assert "already exists" in again.err
-
-
-def test_training_from_prepared_folders_elsewhere(
-    drawn: Path, tmp_path: Path, debias: Debias
-) -> None:
-    """The pictures of a prepared folder are found through it, and those without attributes too."""
-    root = tmp_path / "pictures"
-    for row in pd.read_csv(drawn / "images.csv").itertuples():
-        place = root / ("faces" if row.label else "non-faces") / Path(str(row.path)).name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(drawn / str(row.path), place)
-    made = prepared(debias, "folder", root, "--output", tmp_path / "lists")
-    assert not list(tmp_path.glob("lists/*.jpg"))
-    run = tmp_path / "run"
-    words = ["--data", made.folder, "--output", run, "--no-baseline", *QUICK]
-    trained = debias("train", *words)
-    assert trained.status == 0, trained.err
-    assert not (run / "report.json").exists()
-    refused = debias("train", *words, "--groups", "gender", "--overwrite")
-    assert refused.status == 2
-    assert "--groups: no set of --data has attributes" in refused.err
-    refused = debias("report", run, "--data", made.folder)
-    assert refused.status == 2
-    assert "--data: nothing to group by is named or usual. There are no attributes" in refused.err
-
-
-def test_a_model_that_does_not_classify_is_not_judged(tmp_path: Path, debias: Debias) -> None:
-    words = ["--data", SMALL, "--output", tmp_path / "run", *QUICK, "--architecture", "vae"]
-    trained = debias("train", *words)
-    assert trained.status == 0, trained.err
-    assert not (tmp_path / "run" / "report.json").exists()
-
-
-def test_faces_of_one_set_and_non_faces_of_another(tmp_path: Path, debias: Debias) -> None:
-    """The usual case: a set of faces with splits, and a set of pictures in categories."""
-    drawn = find_data(SMALL, cache=tmp_path / "cache", show_progress=False).folder
-    table = pd.read_csv(drawn / "images.csv").groupby("label")
-    people, things = table.get_group(1), table.get_group(0)
-    names_of = {0: "train/{}.jpg", 1: "val/{}.jpg"}
-    rows = {0: ["file,age,gender,race,service_test"], 1: ["file,age,gender,race,service_test"]}
-    for number, path in enumerate(people["path"]):
-        name = names_of[number % 2].format(number)
-        place = tmp_path / "fairface" / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(drawn / path, place)
-        gender, race = ("Male", "Female")[number // 2 % 2], ("Black", "White")[number % 5 == 0]
-        rows[number % 2].append(f"{name},20-29,{gender},{race},True")
-    for part, name in ((0, "train"), (1, "val")):
-        text(tmp_path / f"fairface/fairface_label_{name}.csv", "\n".join(rows[part]) + "\n")
-    for number, path in enumerate(things["path"]):
-        place = tmp_path / f"caltech/101_ObjectCategories/c{number % 3}/image_{number:04d}.jpg"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(drawn / path, place)
-    faces = prepared(debias, "fairface", tmp_path / "fairface", "--output", tmp_path / "a").folder
-    others = prepared(debias, "caltech-101", tmp_path / "caltech").folder
-    words = ["--data", faces, "--data", others, "--no-baseline", *QUICK]
-    trained = debias("train", *words, "--output", tmp_path / "run", "--groups", "gender,race")
-    assert trained.status == 0, trained.err
-    assert "gender (annotated; unknown for 0 faces)" in trained.out
-    told = pd.read_parquet(tmp_path / "run" / "predictions.parquet")
-    tested = set(told.loc[(told["split"] == "test") & (told["y_true"] == 1), "image_id"])
-    assert tested == {names_of[1].format(k) for k in range(1, len(people), 2)}
-    alone = debias("train", "--data", faces, "--output", tmp_path / "alone", *QUICK)
-    assert alone.status == 1
-    assert "there are no non-faces" in alone.err

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import re
+import shlex
 from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ from running import Debias
 from debias.cli import main
 from debias.data.prepared_folder import PreparedData
 from debias.jobs import demo as job
-from debias.jobs.demo import TARGET_FPR
+from debias.jobs.demo import TARGET_FPR, DemoJob
 from debias.jobs.demo_size import FAST, FULL, DemoSize
 from debias.jobs.demo_weights import ORDER, SEEN, weights_and_truth
 from debias.metrics.operating_point import negatives_needed
@@ -30,7 +31,7 @@ from debias.testbed.population import Population
 from debias.testbed.rarity import planted_shares, true_rarity
 from debias.testbed.sets import list_testbeds, load_testbed
 
-SMALL = DemoSize(fraction=0.1, epochs=2, min_epoch_steps=12, target_fpr=0.05, takes="seconds")
+SMALL = DemoSize(fraction=0.1, epochs=2, min_epoch_steps=40, target_fpr=0.05, takes="seconds")
 WORDS = ("demo", "--testbed", "planted", "--device", "cpu", "--quiet")
 
 
@@ -179,6 +180,15 @@ def _points(share: float, sign: str = "") -> str:
     return f"{100 * share:{sign}.1f}".replace("-", "\N{MINUS SIGN}")
 
 
+def test_the_full_report_is_a_command_away(
+    made: SimpleNamespace, debias: Debias, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(made.folder.parent)
+    outcome = debias(*shlex.split(made.demo["next"]["report"])[1:])
+    assert outcome.status == 0, outcome.err
+    assert "compared with the other predictions" in outcome.out
+
+
 def test_folders_above_the_output_stay_private(made: SimpleNamespace) -> None:
     assert made.demo["folder"] == made.folder.name
     above = str(made.folder.parent)
@@ -237,7 +247,15 @@ def test_what_another_job_wrote_is_not_resumed(debias: Debias, tmp_path: Path) -
     (tmp_path / "run.json").write_text('{"job": "train", "settings": {}}')
     outcome = debias("demo", "--output", tmp_path, "--resume")
     assert outcome.status == 2
+    assert "no demo to resume, but a run of another job" in outcome.err
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_commands_to_go_on_with_are_quoted() -> None:
+    found = job._next(DemoJob(output=Path("my runs/a demo"), testbed="balanced"))
+    assert shlex.split(found["report"])[2] == "my runs/a demo/model"
+    assert shlex.split(found["demo"])[-1] == "my runs/a demo-planted"
+    assert shlex.split(found["demo"])[3] == found["testbed"] == "planted"
 
 
 @pytest.mark.parametrize("size", [FULL, FAST])

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -347,6 +348,15 @@ def test_the_same_command_runs_in_several_processes(rule: str, drawn: Path, tmp_
     assert json.loads((run / "run.json").read_text())["num_processes"] == 2
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let subprocesses heed an interrupt, also where the tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_interrupting_says_how_to_go_on(drawn: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     words = ["train", str(drawn / "images.csv"), "--output", str(run), *QUICK, "--epochs", "500"]

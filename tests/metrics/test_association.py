@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from debias.metrics.association import RankCorrelation, rank_correlation
@@ -73,7 +74,17 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     assert 0.88 <= held / 200 <= 0.99
 
 
-@pytest.mark.parametrize("second", [[1.0, 2.0], [1.0, np.nan, 2.0], [1.0, np.inf, 2.0]])
-def test_what_cannot_be_ranked_is_refused(second: list[float]) -> None:
-    with pytest.raises(ValueError, match=r"two measurements|inhomogeneous"):
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        ([1.0, 2.0], r"of shapes \(3,\) and \(2,\)"),
+        ([], r"of shapes \(3,\) and \(0,\)"),
+        (2.0, r"of shapes \(3,\) and \(\)"),
+        ([[1.0, 2.0, 3.0]], r"of shapes \(3,\) and \(1, 3\)"),
+        ([1.0, np.nan, 2.0], "must be finite"),
+        ([1.0, np.inf, 2.0], "must be finite"),
+    ],
+)
+def test_what_cannot_be_ranked_is_refused(second: ArrayLike, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         rank_correlation(first=[1, 2, 3], second=second, generator=np.random.default_rng(0))

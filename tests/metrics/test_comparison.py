@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from statsmodels.stats.contingency_tables import mcnemar as sm_mcnemar
 
 from debias.errors import TooFewNegativesError
 from debias.metrics.bootstrap import PairedScores
@@ -10,6 +11,8 @@ from debias.metrics.comparison import (
     Comparison,
     Difference,
     compare_at_fpr,
+    mcnemar,
+    moved_threshold,
 )
 from debias.metrics.counts import Grouping, group_rows
 from debias.metrics.operating_point import recall_at_fpr
@@ -166,3 +169,69 @@ def test_groups_too_small_to_rank_have_no_worst_and_no_gap() -> None:
 def test_too_few_negatives_are_refused() -> None:
     with pytest.raises(TooFewNegativesError, match="200 non-faces"):
         compare(draw(np.random.default_rng(0), num_negatives=199))
+
+
+def test_discordant_faces_are_counted_and_tested_by_group() -> None:
+    scores = draw(np.random.default_rng(3), gain=0.5)
+    found = compare(scores).groupings[0]
+    first, second = (
+        scores.faces[model]
+        > np.sort(scores.negatives[model])[-1 - int(0.05 * scores.negatives.shape[1])]
+        for model in (0, 1)
+    )
+    for code, group in enumerate(found.grouping.groups):
+        rows = group[0] == TONES
+        gained, lost = int((first & ~second)[rows].sum()), int((second & ~first)[rows].sum())
+        assert found.discordant[code] == (gained, lost)
+        table = [[0, gained], [lost, 0]]
+        assert found.p_values[code] == pytest.approx(sm_mcnemar(table, exact=True).pvalue)
+        assert gained > 0
+
+
+@pytest.mark.parametrize(("gained", "lost"), [(0, 0), (5, 5), (1, 0), (0, 20), (31, 12)])
+def test_mcnemar_is_that_of_statsmodels(gained: int, lost: int) -> None:
+    found = mcnemar(num_gained=gained, num_lost=lost)
+    expected = sm_mcnemar([[7, gained], [lost, 3]], exact=True).pvalue if gained + lost else 1.0
+    assert found == pytest.approx(expected)
+
+
+def test_a_moved_threshold_alone_gains_nothing_at_the_same_fpr() -> None:
+    generator = np.random.default_rng(0)
+    faces, negatives = generator.normal(2, 1, 400), generator.normal(0, 1, 1000)
+    found = moved_threshold(
+        face_answers=np.stack([faces > 1.0, faces > 1.8]),
+        negative_answers=np.stack([negatives > 1.0, negatives > 1.8]),
+        face_scores=faces,
+        negative_scores=negatives,
+    )
+    assert found is not None
+    assert list(found.fpr) == [np.mean(negatives > 1.0), np.mean(negatives > 1.8)]
+    assert found.gain == pytest.approx(np.mean(faces > 1.0) - np.mean(faces > 1.8))
+    assert found.gain > 0.2
+    # The threshold moves down to the next negative below 1.8, which can only find more faces.
+    bound = negatives[negatives <= 1.8].max()
+    assert found.gain_at_same_fpr == pytest.approx(np.mean(faces > bound) - np.mean(faces > 1.8))
+    assert 0 <= found.gain_at_same_fpr < 0.02
+
+
+def test_a_real_gain_stays_at_the_same_fpr() -> None:
+    found = moved_threshold(
+        face_answers=np.array([[1, 1, 1, 1], [1, 0, 0, 0]], dtype=bool),
+        negative_answers=np.zeros((2, 3), dtype=bool),
+        face_scores=np.array([4.0, 4.0, 4.0, 4.0]),
+        negative_scores=np.array([1.0, 2.0, 3.0]),
+    )
+    assert found is not None
+    assert (found.gain, found.gain_at_same_fpr) == (0.75, 0.75)
+
+
+def test_no_moved_threshold_without_faces_or_negatives() -> None:
+    none, some = np.zeros((2, 0), dtype=bool), np.ones((2, 3), dtype=bool)
+    for faces, negatives in ((none, some), (some, none)):
+        found = moved_threshold(
+            face_answers=faces,
+            negative_answers=negatives,
+            face_scores=np.zeros(faces.shape[1]),
+            negative_scores=np.zeros(negatives.shape[1]),
+        )
+        assert found is None

@@ -6,18 +6,32 @@ import pytest
 
 from debias.metrics.counts import group_rows
 from debias.metrics.disparities import holm
-from debias.metrics.evaluation import Evaluation, evaluate
+from debias.metrics.evaluation import (
+    Evaluation,
+    GroupedRows,
+    TalliedGroups,
+    evaluate,
+    evaluate_tallies,
+)
+from debias.metrics.tally import tally_counts
+
+NUM_NEGATIVES = 1000
 
 
 def evaluate_faces(features: pd.DataFrame, answers: np.ndarray) -> Evaluation:
+    """Judge faces beside 1,000 negatives of which 10 are answered "face"."""
     names = list(features.columns)
+    faces = np.arange(len(features))
     return evaluate(
-        face_answers=answers,
-        negative_answers=np.arange(1000) < 10,
+        y_true=np.r_[np.ones(len(faces), dtype=bool), np.zeros(NUM_NEGATIVES, dtype=bool)],
+        y_pred=np.r_[answers, np.arange(NUM_NEGATIVES) < 10],
         groupings=[
-            group_rows(sensitive_features=features, columns=columns)
+            GroupedRows(
+                grouping=group_rows(sensitive_features=features, columns=columns), rows=faces
+            )
             for columns in ([names[0]], names)
         ],
+        negatives="pool",
         generator=np.random.default_rng(0),
     )
 
@@ -50,7 +64,7 @@ def test_one_broken_group_is_found(features: pd.DataFrame) -> None:
     result = evaluate_faces(features, answers).groupings[1]
     assert result.gap is not None
     assert result.null_gap is not None
-    names = [result.grouping.groups[code] for code in result.ranked]
+    names = [result.groups[code] for code in result.ranked]
     assert names[result.gap.worst] == ("dark", "female")
     assert result.gap.low > result.null_gap.percentile_95
     assert result.null_gap.p_value < 0.001
@@ -79,20 +93,93 @@ def test_one_group_has_no_gap_and_no_faces_no_recall() -> None:
     assert found.groupings[0].accuracies.mean_of_groups == 1.0
     none = evaluate_faces(one.iloc[:0], np.zeros(0, dtype=bool))
     assert np.isnan(none.recall.value)
-    assert none.groupings[1].grouping.groups == ()
+    assert none.groupings[1].groups == ()
 
 
 def test_faces_have_persons_and_non_faces_have_pictures() -> None:
     found = evaluate(
-        face_answers=np.repeat(np.arange(50) < 40, 4),
-        negative_answers=np.repeat(np.arange(100) < 5, 8),
+        y_true=np.r_[np.ones(200, dtype=bool), np.zeros(800, dtype=bool)],
+        y_pred=np.r_[np.repeat(np.arange(50) < 40, 4), np.repeat(np.arange(100) < 5, 8)],
         groupings=[],
+        negatives="pool",
         generator=np.random.default_rng(0),
-        face_clusters=np.repeat(np.arange(50), 4),
-        negative_clusters=np.repeat(np.arange(100), 8),
+        clusters=np.r_[np.repeat(np.arange(50), 4), 50 + np.repeat(np.arange(100), 8)],
     )
     assert found.recall.design_effect == pytest.approx(4, rel=0.1)
     assert found.fpr.design_effect == pytest.approx(8, rel=0.1)
+
+
+def test_a_verdict_follows_from_adjusted_p_values_and_margin(features: pd.DataFrame) -> None:
+    broken = (features["tone"] == "dark") & (features["gender"] == "female")
+    answers = np.where(broken, np.arange(800) % 2 == 0, np.arange(800) % 10 > 0)
+    by_tone, by_both = (result.verdict for result in evaluate_faces(features, answers).groupings)
+    assert by_tone is not None
+    assert by_both is not None
+    assert (by_tone.verdict, by_tone.num_pairs, by_tone.num_different) == ("disparity", 1, 1)
+    assert (by_both.verdict, by_both.num_pairs, by_both.num_different) == ("disparity", 6, 3)
+    even = evaluate_faces(features, np.arange(800) % 10 > 0).groupings[1].verdict
+    assert even is not None
+    assert even.verdict == "inconclusive"
+    assert even.needed_per_group is not None
+    assert even.needed_per_group > 200
+
+
+def test_grouped_negatives_count_in_their_own_group() -> None:
+    tones = pd.DataFrame({"tone": np.tile(["dark", "light"], 400)})
+    y_true = np.repeat([True, False], 400)
+    y_pred = np.where(y_true, True, (tones["tone"] == "dark") & (np.arange(800) % 4 == 0))
+    (result,) = evaluate(
+        y_true=y_true,
+        y_pred=y_pred,
+        groupings=[
+            GroupedRows(
+                grouping=group_rows(sensitive_features=tones, columns=["tone"]),
+                rows=np.arange(800),
+            )
+        ],
+        negatives="grouped",
+        generator=np.random.default_rng(0),
+    ).groupings
+    assert result.num_negatives is not None
+    assert result.num_negatives.tolist() == [200, 200]
+    assert [rate.num_trials for rate in result.recall] == [200, 200]
+    assert [each.fpr.value for each in result.measures] == [0.5, 0.0]
+    assert [each.accuracy.value for each in result.measures] == [0.75, 1.0]
+    parity = next(
+        each
+        for each in result.disparities
+        if (each.name, each.kind, each.method) == ("equalized_odds", "difference", "between_groups")
+    )
+    assert parity.value == 0.5
+
+
+def test_counts_say_what_rows_do(features: pd.DataFrame) -> None:
+    answers = np.random.default_rng(1).random(800) < 0.9
+    of_rows = evaluate_faces(features, answers)
+    groupings = []
+    for columns in (["tone"], ["tone", "gender"]):
+        grouping = group_rows(sensitive_features=features, columns=columns)
+        counts = np.zeros((len(grouping.groups), 2, 2), dtype=np.int64)
+        for code in range(len(grouping.groups)):
+            counts[code, 1] = np.bincount(answers[grouping.codes == code], minlength=2)
+        groupings.append(
+            TalliedGroups(
+                columns=tuple(columns), groups=grouping.groups, tally=tally_counts(counts)
+            )
+        )
+    overall = np.array([[[NUM_NEGATIVES - 10, 10], [(~answers).sum(), answers.sum()]]])
+    of_counts = evaluate_tallies(
+        overall=tally_counts(overall),
+        groupings=groupings,
+        negatives="pool",
+        generator=np.random.default_rng(0),
+    )
+    assert of_counts.recall == of_rows.recall
+    assert of_counts.measures == of_rows.measures
+    for one, other in zip(of_counts.groupings, of_rows.groupings, strict=True):
+        assert (one.recall, one.measures, one.pairs) == (other.recall, other.measures, other.pairs)
+        assert (one.gap, one.null_gap, one.verdict) == (other.gap, other.null_gap, other.verdict)
+        assert one.disparities == other.disparities
 
 
 def test_the_same_seed_gives_the_same_figures(features: pd.DataFrame) -> None:

@@ -67,6 +67,11 @@ def demo() -> DemoJson:
         "settings": {"testbed": "planted", "seed": 3},
         "folder": "runs/demo",
         "command": "debias demo --testbed planted --seed 3 --output runs/demo",
+        "next": {
+            "report": "debias report runs/demo/model --data runs/demo/data",
+            "testbed": "balanced",
+            "demo": "debias demo --testbed balanced --output runs/demo-balanced",
+        },
         "stages": [{"name": "drawing", "seconds": 12.0}, {"name": "training", "seconds": 61.4}],
         "seconds": 73.4,
         "data": {
@@ -210,7 +215,10 @@ def test_a_demo_without_success_says_so(
 def test_groups_that_lose_are_named(demo: DemoJson) -> None:
     assert "served worse" not in page_text(demo)
     demo["groups"][1]["difference"] = change_json(difference(-0.05, -0.08, -0.02))
-    sentence = "Shown to be served worse, in points: men with light skin (\N{MINUS SIGN}5.0)."
+    sentence = (
+        "Found less often, in points, each by an interval of its own: men with light skin "
+        "(\N{MINUS SIGN}5.0)."
+    )
     assert sentence in page_text(demo)
     assert sentence in summary(demo)
 
@@ -233,8 +241,24 @@ def test_what_is_not_known_is_said_to_be_so(demo: DemoJson) -> None:
     assert "not known, since it was interrupted" in text
     assert "light, women - 0 -" in text
     assert "skin tone and gender not estimable: all equally rare" in text
+    demo["weights"]["effective_sample_size"] = demo["weights"]["num_faces"]
+    even = page_text(demo)
+    assert "no latent of this model is active" in even
+    assert "skin tone and gender not estimable: all weights are equal" in even
+    assert "largest weights" not in even
     demo["weights"]["rarity"] = []
     assert "the true rarity of a face is not known here" in page_text(demo)
+
+
+def test_it_says_how_to_go_on(demo: DemoJson) -> None:
+    text = page_text(demo)
+    assert demo["next"]["report"] in text
+    assert (
+        f"nothing is planted, so that there should be little to mend: {demo['next']['demo']}"
+        in text
+    )
+    demo["next"]["testbed"] = "planted"
+    assert f"The same where a bias is planted: {demo['next']['demo']}" in page_text(demo)
 
 
 def test_words_from_outside_are_escaped(demo: DemoJson) -> None:

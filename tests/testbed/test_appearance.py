@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from testbed.drawing import Floats, places
 
-from debias.testbed.colour import lab_from_linear, linear_from_srgb, skin_light, typology_angle
+from debias.testbed.colour import (
+    individual_typology_angle,
+    lab_from_linear,
+    linear_from_lab,
+    linear_from_srgb,
+    skin_light,
+)
 from debias.testbed.factors import FACTORS, NAMES, Factor, neutral_factors
 from debias.testbed.renderer import render
 
@@ -32,8 +38,9 @@ def test_skin_shows_its_tone(elevation: float) -> None:
     found = measured(len(TONES), tone=TONES, light_elevation=elevation)
     wanted = lab_from_linear(skin_light(TONES).astype(np.float64))
     assert np.linalg.norm(found - wanted, axis=1).max() < MOST_DELTA_E
-    np.testing.assert_allclose(typology_angle(found), typology_angle(wanted), atol=MOST_DEGREES)
-    assert (np.diff(typology_angle(found)) < 0).all()
+    angles = individual_typology_angle(found)
+    np.testing.assert_allclose(angles, individual_typology_angle(wanted), atol=MOST_DEGREES)
+    assert (np.diff(angles) < 0).all()
     # From the third swatch on each is darker than the one before.
     assert (np.diff(found[TONES >= 3, 0]) < 0).all()
 
@@ -53,6 +60,17 @@ def test_dim_light_darkens_what_is_seen_but_not_the_tone() -> None:
     strong, dim = measured(2, tone=3, light_strength=[1, 0.3])
     darker = measured(1, tone=5)[0]
     assert dim[0] < darker[0] < strong[0]
+    # What the skin sends back of each light is the same.
+    by_light = lab_from_linear(linear_from_lab(dim) / 0.3)
+    assert np.linalg.norm(by_light - strong) < MOST_DELTA_E
+    assert np.linalg.norm(by_light - darker) > 2 * MOST_DELTA_E
+
+
+def test_a_nose_whose_base_is_between_the_eyes_can_be_drawn() -> None:
+    changes = {"nose_length": 0.4, "nose_shift": [-0.4, -0.3999], "yaw": 30, "noise_seed": 7}
+    noses = render(neutral_factors(2, **changes)).astype(int)
+    # As if it ended a hair's breadth lower.
+    assert np.abs(noses[0] - noses[1]).mean() < 0.1
 
 
 # Where a factor shows, and between which values if not the ends of its range.

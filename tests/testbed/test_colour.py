@@ -9,13 +9,13 @@ from debias.testbed.colour import (
     ENCODING_STEPS,
     MONK,
     encoding_table,
+    individual_typology_angle,
     lab_from_linear,
     linear_from_lab,
     linear_from_srgb,
     rgb_from_hex,
     skin_light,
     srgb_from_linear,
-    typology_angle,
 )
 
 # As scikit-image 0.26 gives them (rgb2lab, D65, 2 degrees), which rounds the white point.
@@ -79,11 +79,18 @@ def test_conversions_take_any_leading_axes() -> None:
     np.testing.assert_allclose(linear_from_lab(lab_from_linear(light)), light)
 
 
-def test_the_typology_angle_of_known_colours() -> None:
+def test_the_individual_typology_angle_of_known_colours() -> None:
     lab = np.array([[60, 3, 10], [50, 9, 20], [40, 0, 10], [50 + 10 * np.sqrt(3), 5, 10]])
-    np.testing.assert_allclose(typology_angle(lab), [45, 0, -45, 60], atol=1e-9)
+    np.testing.assert_allclose(individual_typology_angle(lab), [45, 0, -45, 60], atol=1e-9)
     # Lightness alone does not order the swatches (3 is lighter than 2), the angle does.
-    assert (np.diff(typology_angle(np.array(MONK_LAB))) < 0).all()
+    assert (np.diff(individual_typology_angle(np.array(MONK_LAB))) < 0).all()
+
+
+def test_the_typology_angle_of_a_colour_that_is_not_yellowish_is_undefined() -> None:
+    lab = np.array([[[60, 3, -10], [60, 3, 0]], [[40, 0, -1e-9], [60, 3, 1e-9]]])
+    found = individual_typology_angle(lab)
+    np.testing.assert_array_equal(np.isnan(found), [[True, True], [True, False]])
+    assert found[1, 1] == pytest.approx(90)
 
 
 def test_a_whole_tone_is_its_swatch() -> None:

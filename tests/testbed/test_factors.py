@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -54,6 +56,21 @@ def test_a_factor_out_of_range_is_named_with_its_range(factor: Factor) -> None:
         message = str(caught.value)
         assert message.startswith(f"{name} is {np.float32(value):g} in image 1")
         assert f"{low:g} to {high:g}" in message
+
+
+@pytest.mark.parametrize("value", [-1, 1.5, 2.0, 2**63, "7", True, None])
+def test_a_noise_seed_that_is_none_is_named(value: Any) -> None:
+    message = rf"noise_seed is {value} in image 0\..*0 to 2\^63 - 1"
+    with pytest.raises(DataError, match=message):
+        neutral_factors(2, noise_seed=value)
+    with pytest.raises(DataError, match=message):
+        check_factors(neutral_factors(1).assign(noise_seed=[value]))
+
+
+def test_any_type_of_whole_number_is_a_noise_seed() -> None:
+    for kind in (np.int8, np.uint16, np.int64, np.uint64):
+        check_factors(neutral_factors(2).astype({SEED: kind}))
+    assert neutral_factors(1, noise_seed=2**63 - 1)[SEED].tolist() == [2**63 - 1]
 
 
 def test_ranges_bear_rounding() -> None:

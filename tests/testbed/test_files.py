@@ -100,4 +100,6 @@ def test_what_cannot_be_written_or_drawn_is_refused(tmp_path: Path) -> None:
         write_testbed(SMALL, tmp_path / "file", size=SIZE)
     with pytest.raises(ConfigError, match="size is 8"):
         write_testbed(SMALL, tmp_path / "new", size=8)
+    with pytest.raises(ConfigError, match="num_workers is 0"):
+        write_testbed(SMALL, tmp_path / "new", num_workers=0)
     assert not (tmp_path / "new").exists()

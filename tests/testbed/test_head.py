@@ -192,6 +192,23 @@ def test_light_falls_from_where_it_comes(sketch: Sketch) -> None:
     assert ratio == pytest.approx(1, abs=0.02)
 
 
+@pytest.mark.parametrize(
+    ("light", "bright"),
+    [
+        ({"light_elevation": 60}, V > 0.4),
+        ({"light_azimuth": 60}, U < -0.4),
+        ({"shadow": 0.8, "shadow_angle": 90, "shadow_place": 0}, V > 0.4),
+    ],
+    ids=["from above", "from the right", "shadow below"],
+)
+def test_light_and_shadow_turn_with_the_roll(
+    light: dict[str, float], bright: Mask, sketch: Sketch
+) -> None:
+    (seen,) = light_of(sketch(plain_factors(1, roll=180, ambient=0.2, **light)))
+    opposite = bright[::-1, ::-1]
+    assert seen[ON_HEAD & bright].mean() > 1.5 * seen[ON_HEAD & opposite].mean()
+
+
 def test_a_stronger_light_shows_all_of_the_head_brighter(sketch: Sketch) -> None:
     factors = plain_factors(3, light_strength=[0.25, 0.5, 1], shine=0)
     pictures = light_of(sketch(factors))

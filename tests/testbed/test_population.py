@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from debias.errors import ConfigError
 from debias.testbed import population as module
-from debias.testbed.factors import NAMES, SEED, check_factors
+from debias.testbed.factors import FACTORS, NAMES, SEED, check_factors
 from debias.testbed.population import (
     GENDERS,
     SKIN_TONES,
@@ -176,6 +176,22 @@ def test_ranges_replace_the_usual_distribution() -> None:
     pd.testing.assert_frame_equal(faces[others], usual[others])
 
 
+def test_every_factor_but_the_tone_may_have_a_range() -> None:
+    ranges = {f.name: (f.low, f.low + 0.1 * (f.high - f.low)) for f in FACTORS if f.name != "tone"}
+    faces = draw_faces(Population(ranges=ranges), range(40), seed=2)
+    check_factors(faces)
+    for name, (low, high) in ranges.items():
+        assert faces[name].between(np.float32(low), np.float32(high)).all(), name
+    usual = draw_faces(Population(), range(40), seed=2)
+    pd.testing.assert_frame_equal(faces[["tone", "gender"]], usual[["tone", "gender"]])
+
+
+def test_nothing_follows_a_range() -> None:
+    aged = draw_faces(Population(ranges={"age": (75, 80)}), range(200), seed=2)
+    usual = draw_faces(Population(), range(200), seed=2)
+    pd.testing.assert_series_equal(aged["hair_grey"], usual["hair_grey"])
+
+
 @given(low=st.floats(-60, 60), high=st.floats(-60, 60), seed=st.integers(0, 2**40))
 @settings(max_examples=25)
 def test_any_range_within_the_factors_holds(low: float, high: float, seed: int) -> None:
@@ -201,6 +217,41 @@ def test_accepting_changes_the_joint_distribution() -> None:
     check_factors(faces)
 
 
+def test_accept_is_given_every_factor_and_the_gender() -> None:
+    asked: list[pd.DataFrame] = []
+
+    def note(drawn: pd.DataFrame) -> NDArray[np.float64]:
+        asked.append(drawn)
+        return np.ones(len(drawn))
+
+    faces = draw_faces(Population(accept=note), range(5), seed=1)
+    assert asked[0].columns.tolist() == [*NAMES, SEED, "gender"]
+    pd.testing.assert_frame_equal(asked[0], faces)
+
+
+@pytest.mark.parametrize(
+    "chances",
+    [
+        *(np.array([0.5, 1.01, 0]), np.array([-0.01, 1, 1]), np.array([0.5, np.nan, 1])),
+        *(np.ones(2), np.ones((3, 1)), np.ones((1, 3)), 0.5, ["yes", "no", "no"], None),
+    ],
+    ids=str,
+)
+def test_what_accept_returns_must_be_probabilities(chances: object) -> None:
+    population = Population(accept=lambda drawn: chances)  # type: ignore[arg-type, return-value]
+    with pytest.raises(
+        ConfigError, match=r"accept\(\) gave no probability.* 3 numbers from 0 to 1"
+    ):
+        draw_faces(population, range(3), seed=0)
+
+
+@pytest.mark.parametrize("kind", [np.bool_, np.int64, np.float32, pd.Series])
+def test_probabilities_may_be_of_any_type(kind: Callable[..., object]) -> None:
+    population = Population(accept=lambda drawn: kind(mostly_women(drawn) == 1))  # type: ignore[arg-type, return-value]
+    faces = draw_faces(population, range(20), seed=0)
+    assert set(faces["gender"]) == {"female"}
+
+
 def test_accepting_all_changes_nothing(people: pd.DataFrame) -> None:
     population = Population(accept=lambda drawn: np.ones(len(drawn)))
     pd.testing.assert_frame_equal(draw_faces(population, range(50), seed=11), people[:50])
@@ -220,6 +271,12 @@ def test_accepting_none_ends(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"skin_tones": {"dark": 0.5, "light": 0.4}}, "They must sum to 1"),
         ({"skin_tones": {"dark": 1.5, "light": -0.5}}, "They must sum to 1"),
         ({"skin_tones": {}}, "They must sum to 1"),
+        ({"skin_tones": {"dark": math.nan, "light": 0.5}}, "They must sum to 1"),
+        ({"skin_tones": {"dark": math.nan}}, "They must sum to 1"),
+        ({"female": math.nan}, "female is nan"),
+        ({"female": {"light": 0.5, "medium": 0.5, "dark": 0.5, "drak": 0.9}}, "'drak'.*'dark'"),
+        ({"ranges": {"tone": (8, 10)}}, "range of tone cannot be set. Set skin_tones, or"),
+        ({"ranges": {"yaw": (0, math.nan)}}, "yaw is 0 to nan"),
         ({"female": 1.2}, "female is 1.2"),
         ({"female": {"light": -0.1, "medium": 0.5, "dark": 0.5}}, "from 0 to 1"),
         ({"female": {"light": 0.5, "medium": 0.5}}, "no share for 'dark'"),

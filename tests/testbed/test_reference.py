@@ -8,7 +8,7 @@ This prints the values below, from the root of the repository::
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from unittest import mock
 
 import numpy as np
@@ -21,16 +21,17 @@ from debias.testbed import renderer, sets
 from debias.testbed.camera import take_picture
 from debias.testbed.factors import NAMES, SEED
 from debias.testbed.population import draw_faces, draw_non_faces
-from debias.testbed.sets import list_testbeds, load_testbed
+from debias.testbed.sets import TESTBEDS, draw_testbed, list_testbeds, load_testbed
 
 REFERENCE: Mapping[str, str] = {
     "version": "1",
     "factors": "ecea101f1fdd487f143681df264517fd453ad69152cedf8b4d8d57e262e160ea",
+    "sets": "00f822865e4181c0653bb0049f49778b3b5726084c59486e629afd580000a631",
     "drawn": "0921d8be3ba82ab2c8968ecaf5a1f77b34746ee07ec60f6787e0f1bc340e0eaf",
     "camera": "Pillow 13.0.0, libjpeg-turbo 3.2.0",
     "pictures": "5e2aae16718f8cec8bafdc72a69293ecdc7fa21f9f31c8f79b5492f66c94b023",
 }
-NUM, DIGITS = 32, 4
+NUM, DIGITS, FRACTION = 32, 4, 0.002
 ADVICE = (
     "If that is a mistake, find it. If it is meant: raise VERSION in debias/testbed/sets.py, "
     "run the calibration and every experiment on a testbed again, and write what "
@@ -56,15 +57,30 @@ def found_now() -> dict[str, str]:
 
     with mock.patch.object(renderer, "take_picture", keep):
         pictures = renderer.render(factors, num_workers=1)
-    numbers = np.rint(factors[list(NAMES)].to_numpy(np.float64) * 10**DIGITS).astype("<i8")
-    seeds = factors[SEED].to_numpy().astype("<i8")
     return {
         "version": str(sets.VERSION),
-        "factors": _digest(numbers.tobytes(), seeds.tobytes()),
+        "factors": _digest(*_in_bytes(factors)),
+        "sets": _digest(*_sets()),
         "drawn": _digest(*drawn),
         "camera": camera(),
         "pictures": _digest(pictures.tobytes()),
     }
+
+
+def _in_bytes(factors: pd.DataFrame) -> tuple[bytes, bytes]:
+    """Return factors as every machine rounds them, and noise seeds."""
+    numbers = np.rint(factors[list(NAMES)].to_numpy(np.float64) * 10**DIGITS).astype("<i8")
+    return numbers.tobytes(), factors[SEED].to_numpy().astype("<i8").tobytes()
+
+
+def _sets() -> Iterator[bytes]:
+    """Yield what decides the images of every testbed: how many, who, and from which seeds."""
+    for testbed in TESTBEDS.values():
+        yield repr((testbed.name, testbed.faces, testbed.non_faces)).encode()
+        images = draw_testbed(testbed.scaled(FRACTION))
+        words = images[["image_id", "label", "split", "kind", "gender"]]
+        yield words.fillna("").to_csv(index=False, lineterminator="\n").encode()
+        yield from _in_bytes(images)
 
 
 def camera() -> str:
@@ -86,6 +102,7 @@ def found() -> dict[str, str]:
     [
         ("version", "VERSION is another"),
         ("factors", "the factors that a population draws have changed"),
+        ("sets", "the images that make up a testbed have changed"),
         ("drawn", "the pixels of the same factors have changed"),
     ],
 )

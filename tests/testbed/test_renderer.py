@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,11 @@ from testbed.drawing import Bytes
 
 from debias.errors import ConfigError, DataError
 from debias.testbed import renderer
-from debias.testbed.camera import develop
+from debias.testbed.camera import develop, sensor_noise
+from debias.testbed.colour import encoding_table, skin_table
 from debias.testbed.factors import SEED, neutral_factors
 from debias.testbed.renderer import CHUNK, render, render_files
+from debias.testbed.scene import texture_atlas
 
 
 def test_a_picture_depends_on_its_factors_alone(mixed: pd.DataFrame, pictures: Bytes) -> None:
@@ -76,11 +79,30 @@ def test_the_least_and_the_greatest_size_are_allowed() -> None:
     assert render(neutral_factors(0), size=512).shape == (0, 512, 512, 3)
 
 
-@pytest.mark.parametrize("size", [0, 15, 513])
-def test_other_sizes_are_refused(size: int) -> None:
+@pytest.mark.parametrize("size", [0, 15, 513, 64.5, 64.0, math.nan])
+def test_other_sizes_are_refused(size: float) -> None:
     for draw in (render, render_files):
-        with pytest.raises(ConfigError, match=f"size is {size}.*16 to 512"):
-            draw(neutral_factors(1), size=size)
+        with pytest.raises(ConfigError, match=f"size is {size}.*whole number of pixels, 16 to 512"):
+            draw(neutral_factors(1), size=size)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("num_workers", [0, -2])
+def test_no_thread_cannot_draw(num_workers: int) -> None:
+    for draw in (render, render_files):
+        with pytest.raises(ConfigError, match=f"num_workers is {num_workers}. At least one"):
+            draw(neutral_factors(1), num_workers=num_workers)
+
+
+def test_what_threads_share_is_built_once_and_before_them() -> None:
+    shared = [texture_atlas, encoding_table, skin_table, sensor_noise]
+    for table in shared:
+        table.cache_clear()
+    assert list(render_files(neutral_factors(0), size=16)) == []
+    assert [table.cache_info().currsize for table in shared] == [0, 0, 0, 0]
+    files = render_files(neutral_factors(3 * CHUNK, noise=2), size=16, num_workers=3)
+    assert [table.cache_info().currsize for table in shared] == [1, 1, 1, 1]
+    assert len(list(files)) == 3 * CHUNK
+    assert [table.cache_info().misses for table in shared] == [1, 1, 1, 1]
 
 
 def test_wrong_factors_are_refused_before_anything_is_drawn() -> None:

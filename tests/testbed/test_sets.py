@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from debias.data.catalog import load_definition
 from debias.errors import DataError
-from debias.testbed.factors import NAMES, SEED, check_factors
+from debias.testbed.factors import NAMES, SEED, check_factors, neutral_factors
 from debias.testbed.non_faces import NON_FACE_KINDS
 from debias.testbed.population import GENDERS, SKIN_TONES, Population
 from debias.testbed.sets import (
@@ -17,6 +20,15 @@ from debias.testbed.sets import (
     true_attributes,
 )
 
+# Of training, the shares of dark faces and of women. In dim, of the dark faces drawn are kept
+# P(dim) + 0.05 P(bright), of the others P(bright) + 0.05 P(dim), where P(dim) = 1 - log2(3 / 2).
+SHARES = {
+    "balanced": (1 / 3, 1 / 2),
+    "planted": (0.03, 0.2),
+    "dim": (0.268, 1 / 2),
+    "frontal": (1 / 3, 1 / 2),
+}
+NUM = 2000
 SMALL = Testbed(
     name="small",
     summary="a few",
@@ -84,7 +96,7 @@ def test_a_fraction_keeps_the_first_images(images: pd.DataFrame) -> None:
 def test_attributes_are_those_of_the_factors() -> None:
     values: dict[str, list[float]] = {
         "tone": [1.2, 4.6, 9.6],
-        "age": [18, 40, 79],
+        "age": [18, 40, 85],
         "yaw": [0, 21, 5],
         "pitch": [11, 0, -13],
         "light_strength": [0.79, 0.81, 1.2],
@@ -102,7 +114,7 @@ def test_attributes_are_those_of_the_factors() -> None:
         "skin_tone": ["light", "medium", "dark"],
         "gender": ["male", "female", "male"],
         "monk": ["1", "5", "10"],
-        "age_group": ["18-35", "36-55", "56-80"],
+        "age_group": ["18-35", "36-55", "56-85"],
         "pose": ["frontal", "turned", "turned"],
         "light": ["dim", "bright", "bright"],
         "glasses": ["none", "glasses", "none"],
@@ -117,23 +129,51 @@ def test_named_testbeds_load_and_misspelt_ones_do_not() -> None:
     assert {"balanced", "planted"} <= set(list_testbeds())
     for name in list_testbeds():
         assert load_testbed(name).name == name
+        assert load_testbed(f"testbed:{name}") is load_testbed(name)
         assert load_testbed(name).summary
         # Non-faces of test resolve a false-positive rate of 0.1 %.
         assert load_testbed(name).non_faces[2] >= 10_000
-    with pytest.raises(DataError, match=r"'plantd'.*'planted'"):
-        load_testbed("plantd")
+    for wrong in ("plantd", "testbed:plantd"):
+        with pytest.raises(DataError, match=r"called 'plantd'.*'planted'"):
+            load_testbed(wrong)
+    for wrong in ("testbed:testbed:planted", "tested:planted", "testbed:"):
+        with pytest.raises(DataError, match="no testbed is called"):
+            load_testbed(wrong)
+
+
+def test_swatches_and_groups_meet_at_halves() -> None:
+    """A tone between two swatches is called by the darker one, as its group is."""
+    tones = [1, 1.5, 2.5, 4.499, 4.5, 5.5, 7.499, 7.5, 9.5, 10]
+    factors = neutral_factors(len(tones), tone=tones)
+    found = true_attributes(factors.assign(image_id=tones, label=1, gender="male"))
+    assert found["monk"].tolist() == ["1", "2", "3", "4", "5", "6", "7", "8", "10", "10"]
+    wanted = ["light"] * 4 + ["medium"] * 3 + ["dark"] * 3
+    assert found["skin_tone"].tolist() == wanted
+    dark = factors.assign(image_id=tones, label=1, gender="male", tone=10.000_005)
+    assert set(true_attributes(dark)["monk"]) == {"10"}
+
+
+def test_the_definition_describes_every_attribute() -> None:
+    ends = {"age": [18, 40, 85], "yaw": [0, 30, 0], "light_strength": [0.5, 1, 1]}
+    ends |= {"glasses": [0, 1, 0], "hat": [0, 1, 0], "beard": [0, 1, 0]}
+    factors = pd.concat([neutral_factors(3, tone=tone, **ends) for tone in range(1, 11)])
+    genders = [GENDERS[k % 2] for k in range(len(factors))]
+    found = true_attributes(factors.assign(image_id=range(30), label=1, gender=genders))
+    described = {one.name: one for one in load_definition("testbed").attributes}
+    assert set(described) == set(found.columns)
+    for name, one in described.items():
+        assert set(one.values) == set(found[name]), name
 
 
 @pytest.mark.parametrize("name", list_testbeds())
 def test_named_testbeds_are_as_their_summaries_say(name: str) -> None:
-    testbed = TESTBEDS[name].scaled(0.05)
+    testbed = replace(TESTBEDS[name], faces=(NUM, 1, 50), non_faces=(1, 1, 1))
     images = draw_testbed(testbed)
     train = images[(images["label"] == 1) & (images["split"] == "train")]
     truth = true_attributes(train)
     dark, women = (truth["skin_tone"] == "dark").mean(), (truth["gender"] == "female").mean()
-    planted = name == "planted"
-    assert dark == pytest.approx(0.03 if planted else 1 / 3, abs=0.04 if planted else 0.11)
-    assert women == pytest.approx(0.2 if planted else 0.5, abs=0.12)
+    for found, share in zip((dark, women), SHARES[name], strict=True):
+        assert found == pytest.approx(share, abs=3.5 * np.sqrt(share * (1 - share) / NUM))
     if name == "dim":
         dim = truth["light"] == "dim"
         assert (dim == (truth["skin_tone"] == "dark")).mean() > 0.85

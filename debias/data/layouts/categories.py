@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -65,17 +66,34 @@ def _read(root: Path, definition: Definition, known: Mapping[str, str]) -> Prepa
         ]
         num_unknown = sum(category is None for _, category, _ in found)
         if num_unknown:
-            notes.append(f"Of {num_unknown:,} pictures in {folder.path}/ no category is known")
+            unseen = f", so one that {layout.leave_out_why} cannot be left out"
+            kept = unseen if layout.leave_out else ""
+            notes.append(
+                f"Of {num_unknown:,} pictures in {folder.path}/ no category is known{kept}"
+            )
         rows += found
+    _require_signs(rows, root, definition)
     table = pd.DataFrame(rows, columns=["image_id", "category", "split"], dtype=TEXT)
     table = table.drop_duplicates("image_id")
     table["path"] = below(root, top) + table["image_id"]
     table["label"] = 0
     table["split"] = table["split"].mask(table["split"] == "")
     failures: list[Failure] = []
-    unwanted = table["category"].isin(layout.leave_out).to_numpy(dtype=bool)
+    unwanted_names = {name.casefold() for name in layout.leave_out}
+    unwanted = table["category"].str.casefold().isin(unwanted_names).to_numpy(dtype=bool)
     table = without(table, unwanted, layout.leave_out_why, failures)
     return finish(table, root=root, definition=definition, failures=failures, notes=notes)
+
+
+def _require_signs(
+    rows: list[tuple[str, str | None, str]], root: Path, definition: Definition
+) -> None:
+    """Refuse another set of like folders: its pictures, faces perhaps, would be non-faces."""
+    signs = definition.layout.signs
+    paths = [path.casefold() for path, _, _ in rows]
+    missing = [sign for sign in signs if not fnmatch.filter(paths, sign.casefold())]
+    if missing:
+        refuse_layout(root, definition, missing)
 
 
 def _top(root: Path, definition: Definition, wanted: list[str]) -> Path:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
 from debias.data.catalog import Definition
-from debias.data.layouts.places import below, find_top, first_of, names_in, refuse_layout
+from debias.data.layouts.places import (
+    below,
+    find_top,
+    first_of,
+    names_in,
+    other_copies,
+    refuse_layout,
+)
 from debias.data.layouts.prepared import (
     Failure,
     PreparedSet,
@@ -39,20 +47,19 @@ def read_celeba(root: Path, definition: Definition) -> PreparedSet:
     """Return CelebA's aligned faces, with the published splits and, if there, identities.
 
     Lists are looked for beside the pictures, in ``Anno/`` and in ``Eval/``, as ``.txt`` and, as
-    some copies have them, as ``.csv``.
+    some copies have them, as ``.csv``; where the folder of the pictures itself is named, above it.
 
     Args:
-        root: the folder of the set.
+        root: the folder of the set, or of its pictures.
         definition: of the set; its attributes say which columns to read.
 
     Raises:
         DataError: pictures or splits are not there, or a list is not what it must be.
     """
-    top = find_top(root, definition, PICTURES)
-    folder = first_of(top, PICTURES)
-    partition = _list(top, PARTITION)
-    if folder is None or partition is None:
-        refuse_layout(top, definition, [f"{PARTITION}.txt", f"Eval/{PARTITION}.txt"])
+    folder, tops = _places(root, definition)
+    partition = _list(tops, PARTITION)
+    if partition is None:
+        refuse_layout(tops[0], definition, [f"{PARTITION}.txt", f"Eval/{PARTITION}.txt"])
     rows = read_rows(partition, names=["image_id", "partition"])
     failures = odd_lines(rows, partition, kept=False)
     table = rows.table.assign(label=1, split=rows.table["partition"].map(SPLITS))
@@ -64,8 +71,9 @@ def read_celeba(root: Path, definition: Definition) -> PreparedSet:
     table = match_files(
         table, [start + name for name in files.values()], failures, listed_in=partition.name
     )
-    notes = []
-    identities = _list(top, IDENTITIES)
+    copies = [] if folder == root else [tops[0] / name for name in PICTURES]
+    notes = other_copies(folder, filter(_holds_pictures, copies), root=root)
+    identities = _list(tops, IDENTITIES)
     if identities is None:
         notes.append(f"No {IDENTITIES}.txt: who is shown is not known, so faces count as people")
     else:
@@ -74,7 +82,7 @@ def read_celeba(root: Path, definition: Definition) -> PreparedSet:
         by_image = people.table.drop_duplicates("image_id").set_index("image_id")["identity_id"]
         table["identity_id"] = table["image_id"].map(by_image)
     values = None
-    attributes = _list(top, ATTRIBUTES)
+    attributes = _list(tops, ATTRIBUTES)
     if attributes is None:
         notes.append(f"No {ATTRIBUTES}.txt: there are no attributes")
     else:
@@ -84,9 +92,29 @@ def read_celeba(root: Path, definition: Definition) -> PreparedSet:
     )
 
 
-def _list(top: Path, name: str) -> Path | None:
-    places = [f"{folder}{name}" for folder in FOLDERS_OF_LISTS]
-    return first_of(top, [place + suffix for place in places for suffix in (".txt", ".csv")])
+def _places(root: Path, definition: Definition) -> tuple[Path, list[Path]]:
+    """Return the folder of the pictures, and those that its lists may lie in or below.
+
+    A person who names the pictures' own folder chooses it among several copies.
+    """
+    above = list(root.resolve().parents)[:2]
+    if _holds_pictures(root) and _list(above, PARTITION) is not None:
+        return root, above
+    top = find_top(root, definition, PICTURES)
+    folder = first_of(top, PICTURES)
+    assert folder is not None, "it is what the folder of the set was found by"
+    return folder, [top]
+
+
+def _holds_pictures(folder: Path) -> bool:
+    return folder.is_dir() and bool(names_in(folder)[0])
+
+
+def _list(tops: Iterable[Path], name: str) -> Path | None:
+    names = [
+        f"{folder}{name}{suffix}" for folder in FOLDERS_OF_LISTS for suffix in (".txt", ".csv")
+    ]
+    return next((found for top in tops if (found := first_of(top, names)) is not None), None)
 
 
 def _words(path: Path, definition: Definition, failures: list[Failure]) -> pd.DataFrame:

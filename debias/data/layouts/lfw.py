@@ -7,7 +7,14 @@ from pathlib import Path
 import pandas as pd
 
 from debias.data.catalog import Definition
-from debias.data.layouts.places import below, find_top, first_of, names_in, refuse_layout
+from debias.data.layouts.places import (
+    below,
+    find_top,
+    first_of,
+    names_in,
+    other_copies,
+    refuse_layout,
+)
 from debias.data.layouts.prepared import Failure, PreparedSet, finish, known_words
 from debias.data.layouts.texts import read_lines, read_rows
 from debias.data.tables import TEXT
@@ -34,6 +41,8 @@ def read_lfw(root: Path, definition: Definition) -> PreparedSet:
         DataError: there are no people's folders, or a list is not what it must be.
     """
     top, folder = _people(root, definition)
+    copies = [top / name for name in PEOPLE]
+    notes = other_copies(folder, filter(_holds_people, copies), root=root)
     start = below(root, folder)
     rows = [
         (name, start + f"{person}/{name}", person)
@@ -43,7 +52,6 @@ def read_lfw(root: Path, definition: Definition) -> PreparedSet:
     table = pd.DataFrame(rows, columns=["image_id", "path", "identity_id"], dtype=TEXT)
     table["label"] = 1
     failures: list[Failure] = []
-    notes = []
     places = (top, folder, root.parent)
     splits = _splits(places)
     if splits:
@@ -79,7 +87,7 @@ def read_lfw(root: Path, definition: Definition) -> PreparedSet:
 
 def _people(root: Path, definition: Definition) -> tuple[Path, Path]:
     """Return the folder of the set, and the one in it that holds the people's folders."""
-    if root.is_dir() and _holds_people(root):
+    if _holds_people(root):
         return root, root
     top = find_top(root, definition, PEOPLE)
     folder = first_of(top, PEOPLE)
@@ -89,7 +97,7 @@ def _people(root: Path, definition: Definition) -> tuple[Path, Path]:
 
 
 def _holds_people(folder: Path) -> bool:
-    return any(
+    return folder.is_dir() and any(
         picture.startswith(f"{person}_")
         for person in names_in(folder)[1]
         for picture in names_in(folder / person)[0][:1]

@@ -7,7 +7,14 @@ from pathlib import Path
 import pandas as pd
 
 from debias.data.catalog import Definition
-from debias.data.layouts.places import below, find_top, first_of, names_in, refuse_layout
+from debias.data.layouts.places import (
+    below,
+    find_top,
+    first_of,
+    names_in,
+    other_copies,
+    refuse_layout,
+)
 from debias.data.layouts.prepared import (
     Failure,
     PreparedSet,
@@ -28,6 +35,7 @@ FAIRFACE_COLUMNS = ("race", "gender", "age")
 MARGINS = ("", "fairface-img-margin025-trainval", "fairface-img-margin125-trainval")
 PPB_LIST = "PPB-2017-metadata.csv"
 PPB_PICTURES = "imgs"
+FITZPATRICK = {"1": "I", "2": "II", "3": "III", "4": "IV", "5": "V", "6": "VI"}
 PPB_COLUMNS = ("row", "filename", "gender", "fitzpatrick", "skin_tone", "country")
 
 
@@ -35,20 +43,21 @@ def read_fairface(root: Path, definition: Definition) -> PreparedSet:
     """Return FairFace; what is published as val serves as the test.
 
     Args:
-        root: the folder of the CSV files; the pictures lie in it or in one of :data:`MARGINS`.
+        root: the folder of the CSV files, where the pictures lie in it or in one of
+            :data:`MARGINS`; or the pictures' own folder, inside that of the CSV files.
         definition: of the set.
 
     Raises:
         DataError: lists or pictures are not there, or a list lacks a column.
     """
-    top = find_top(root, definition, [name for _, _, name in FAIRFACE])
-    folder = next((top / m for m in MARGINS if (top / m / "train").is_dir()), None)
-    folder = folder or next((top / m for m in MARGINS if (top / m / "val").is_dir()), None)
-    if folder is None:
+    top, folders = _fairface(root, definition)
+    if not folders:
         refuse_layout(root, definition, ["train/1.jpg", f"{MARGINS[1]}/train/1.jpg"])
+    folder = folders[0]
     start = below(root, folder)
     failures: list[Failure] = []
-    tables, words, notes = [], [], []
+    tables, words = [], []
+    notes = other_copies(folder, folders, root=root)
     for published, split, name in FAIRFACE:
         if not (top / name).is_file():
             notes.append(f"No {name}: the pictures of {published}/ are not used")
@@ -69,6 +78,21 @@ def read_fairface(root: Path, definition: Definition) -> PreparedSet:
         values=known_words(pd.concat(words), definition, failures),
         notes=notes,
     )
+
+
+def _fairface(root: Path, definition: Definition) -> tuple[Path, list[Path]]:
+    """Return the folder of the lists, and those of the pictures, the one to read first."""
+    lists = [name for _, _, name in FAIRFACE]
+    above = root.resolve().parent
+    if first_of(root, lists) is None and first_of(above, lists) is not None and _has_parts(root):
+        return above, [root]
+    top = find_top(root, definition, lists)
+    folders = [top / name for name in MARGINS if _has_parts(top / name)]
+    return top, sorted(folders, key=lambda folder: not (folder / "train").is_dir())
+
+
+def _has_parts(folder: Path) -> bool:
+    return any((folder / part).is_dir() for part, _, _ in FAIRFACE)
 
 
 def read_ppb(root: Path, definition: Definition) -> PreparedSet:
@@ -103,6 +127,7 @@ def read_ppb(root: Path, definition: Definition) -> PreparedSet:
     there = [start + name for name in names_in(folder)[0]]
     table = match_files(table, there, failures, listed_in=path.name)
     words = said.drop(columns=["row", "filename"]).set_axis(pd.Index(ids, name="image_id"))
+    words["fitzpatrick"] = words["fitzpatrick"].replace(FITZPATRICK)
     return finish(
         table,
         root=root,

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from debias.data.catalog import Definition
 from debias.data.decode import image_suffixes
+from debias.data.folders import require_folder
 from debias.errors import DataError
 
 NUM_SHOWN = 6
@@ -37,19 +38,34 @@ def first_of(top: Path, names: Iterable[str]) -> Path | None:
     return next((top / name for name in names if (top / name).exists()), None)
 
 
+def other_copies(chosen: Path, candidates: Iterable[Path], *, root: Path) -> list[str]:
+    """Return a note that names the other copies of a set's pictures; none where there are none.
+
+    Args:
+        chosen: the folder that is read.
+        candidates: folders that hold the same pictures, aligned or cut in another way.
+        root: what a person named.
+    """
+    others = [one for one in dict.fromkeys(candidates) if one != chosen]
+    if not others:
+        return []
+    names = ", ".join(f"{below(root, one) or './'}" for one in others)
+    here = below(root, chosen) or "the folder itself"
+    return [f"Read from {here}; also there: {names}. Name another with --root"]
+
+
 def refuse_layout(root: Path, definition: Definition, wanted: Sequence[str]) -> NoReturn:
     """Say that a folder is not there or is not what was published, and how to get what is.
 
     Raises:
         DataError: always.
     """
-    if not root.is_dir():
-        raise DataError("there is no such folder", where=root, hint=how_to_get(definition))
+    require_folder(root, hint=how_to_get(definition))
     names = ", ".join(f"{name}/" for name in definition.layout.inside)
     inside = f" (also in {names})" if names else ""
     raise DataError(
         f"not the layout in which {definition.title} is published: looked for "
-        f"{' or '.join(wanted)}{inside}; found {_what_is_in(root)}",
+        f"{' or '.join(dict.fromkeys(wanted))}{inside}; found {_what_is_in(root)}",
         where=root,
         hint=how_to_get(definition),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from debias.data.tables import TEXT
 from debias.errors import DataError
 
 FAILURE_COLUMNS = ("image_id", "path", "reason", "kept")
+UNOPENED = "Pictures are not opened here: train and predict list what cannot be decoded"
 NOT_SURE = ("not sure",)
 """Published words that mean unknown."""
 
@@ -163,7 +165,7 @@ def finish(
 
     An id that comes twice counts once. Where some rows have a split, those without are left out;
     of a person who is in two splits, the rows of the later one stay (test, then val), since those
-    are what others compare with.
+    are what others compare with. Pictures are not opened, but an empty file is none.
 
     Args:
         table: ``image_id``, ``path``, ``label`` and more.
@@ -187,6 +189,8 @@ def finish(
         table = without(table, ~has_split, "has no split, others have", failures)
     torn = _earlier_than_latest(table)
     table = without(table, torn, "its person is also in a later split", failures)
+    if write_pictures is None:
+        table = without(table, _are_empty(root, table["path"]), "is an empty file", failures)
     if table.empty:
         reasons = sorted({failure.reason for failure in failures})
         raise DataError(
@@ -196,6 +200,8 @@ def finish(
         )
     if write_pictures is None:
         manifest_from_table(table[columns], root=root, where=root)
+        if table["crop_side"].isna().all():
+            notes = [*notes, UNOPENED]
     return PreparedSet(
         root=root,
         images=table.dropna(axis="columns", how="all"),
@@ -211,6 +217,18 @@ def _earlier_than_latest(table: pd.DataFrame) -> NDArray[np.bool_]:
     places = table["split"].map({split: place for place, split in enumerate(SPLITS)})
     latest: pd.Series[Any] = places.groupby(table["identity_id"]).transform("max")
     return (places < latest).to_numpy(dtype=bool)
+
+
+def _are_empty(root: Path, paths: pd.Series[str]) -> NDArray[np.bool_]:
+    """Return which files hold nothing, as a broken download or a full disk leaves them."""
+
+    def is_empty(path: str) -> bool:
+        try:
+            return os.stat(root / path).st_size == 0
+        except OSError:
+            return False
+
+    return paths.map({path: is_empty(path) for path in paths.unique()}).to_numpy(dtype=bool)
 
 
 def _of_faces(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from debias.data.catalog import Definition
-from debias.data.layouts.places import below, names_in, refuse_layout
+from debias.data.layouts.places import below, names_in, other_copies, refuse_layout
 from debias.data.layouts.prepared import Failure, PreparedSet, finish, known_words
 from debias.data.tables import TEXT
 
@@ -33,8 +33,8 @@ def read_utkface(root: Path, definition: Definition) -> PreparedSet:
     Raises:
         DataError: no picture has such a name.
     """
-    places = [root, *(root / name for name in PICTURES)]
-    folders = next(([place] for place in places if _is_named(place)), [])
+    places = [place for place in (root, *(root / name for name in PICTURES)) if _is_named(place)]
+    folders = places[:1]
     if folders and folders[0].name == IN_THE_WILD[0]:
         wild = [folders[0].parent / name for name in IN_THE_WILD]
         folders = [folder for folder in wild if folder.is_dir()]
@@ -59,6 +59,7 @@ def read_utkface(root: Path, definition: Definition) -> PreparedSet:
         definition=definition,
         failures=failures,
         values=known_words(words, definition, failures),
+        notes=other_copies(folders[0], places, root=root),
     )
 
 

@@ -1,0 +1,86 @@
+"""Scores of given rank, and cuts between scores, of as many scores as there may be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from debias.metrics.intervals import FloatArray
+
+_DIGIT = 16
+"""Bits of a score that are looked at in one pass."""
+
+
+def largest_scores(
+    parts: Callable[[], Iterable[FloatArray]], *, ranks: Sequence[int]
+) -> FloatArray:
+    """Return the scores of given rank, exactly, in four passes and a few megabytes.
+
+    Finite numbers keep their order when their bits are read as an integer (the negative ones
+    turned over); each pass counts the next 16 bits of those that agree in the bits before.
+
+    Args:
+        parts: called once a pass; the scores, in parts of any size and order.
+        ranks: 0 is the largest; each below the number of scores.
+
+    Returns:
+        Shape (rank,).
+
+    Raises:
+        ValueError: there are not so many scores.
+    """
+    remaining = np.asarray(ranks, dtype=np.int64)
+    prefix = np.zeros(remaining.shape, dtype=np.uint64)
+    for shift in range(64 - _DIGIT, -1, -_DIGIT):
+        known = np.unique(prefix)
+        counts = np.zeros((known.size, 1 << _DIGIT), dtype=np.int64)
+        for scores in parts():
+            keys = _ordered_keys(scores) >> np.uint64(shift)
+            for row, bits in enumerate(known):
+                inside = keys if shift == 64 - _DIGIT else keys[keys >> np.uint64(_DIGIT) == bits]
+                digits = (inside & np.uint64((1 << _DIGIT) - 1)).astype(np.int64)
+                counts[row] += np.bincount(digits, minlength=1 << _DIGIT)
+        at_least = counts[:, ::-1].cumsum(axis=1)[:, ::-1]
+        for i, row in enumerate(np.searchsorted(known, prefix)):
+            if not 0 <= remaining[i] < at_least[row, 0]:
+                raise ValueError(f"no score of rank {ranks[i]}")
+            digit = int(np.count_nonzero(at_least[row] > remaining[i])) - 1
+            remaining[i] -= at_least[row, digit] - counts[row, digit]
+            prefix[i] = prefix[i] << np.uint64(_DIGIT) | np.uint64(digit)
+    return _scores_of(prefix)
+
+
+def quantile_edges(
+    parts: Iterable[FloatArray], *, num_scores: int, num_edges: int = 1024
+) -> FloatArray:
+    """Return edges that put about as many scores into each bin, from evenly spaced rows.
+
+    Where there are fewer distinct scores than edges, each becomes an edge.
+
+    Args:
+        parts: the scores, in parts; rows should come in no order that repeats itself.
+        num_scores: in all parts.
+        num_edges: at most so many.
+    """
+    step = max(num_scores // (256 * num_edges), 1)
+    # Copies: a view of every step-th score would keep all of them.
+    sample = np.unique(np.concatenate([np.empty(0), *(part[::step].copy() for part in parts)]))
+    if sample.size <= num_edges:
+        return sample
+    # Of distinct scores, and not of rows: half of the rows may share one score.
+    return np.asarray(sample[np.linspace(0, sample.size - 1, num_edges).astype(np.int64)])
+
+
+def _ordered_keys(scores: FloatArray) -> NDArray[np.uint64]:
+    """Return integers in the order of finite scores, -0.0 just before 0.0."""
+    bits = np.asarray(scores, dtype=np.float64).view(np.uint64)
+    sign = np.uint64(1 << 63)
+    return np.where(bits & sign, ~bits, bits | sign)
+
+
+def _scores_of(keys: NDArray[np.uint64]) -> FloatArray:
+    """Return the scores of :func:`_ordered_keys`."""
+    sign = np.uint64(1 << 63)
+    return np.where(keys & sign, keys ^ sign, ~keys).view(np.float64)
