@@ -53,8 +53,8 @@ FULL = DemoSize(
     epochs=12,
     min_epoch_steps=100,
     target_fpr=0.01,
-    takes="two to three minutes",
+    takes="about three minutes",
 )
 FAST = DemoSize(
-    fraction=0.2, epochs=5, min_epoch_steps=50, target_fpr=0.025, takes="less than a minute"
+    fraction=0.25, epochs=6, min_epoch_steps=50, target_fpr=0.02, takes="less than a minute"
 )

@@ -69,6 +69,9 @@ def _model_notes(report: ReportJson) -> list[str]:
             "target, comparisons and figures over models count rows; the sweep over thresholds is "
             "left out."
         )
+    has_embedding = any(item["role"] == "embedding" for item in report["inputs"])
+    if has_embedding and report["slices"] is None:
+        found.append("No slices were sought: there is no threshold at which faces are missed.")
     return found
 
 
@@ -167,7 +170,7 @@ def _few_note(point: OperatingPointJson) -> str:
     which = "stored threshold" if point["source"] == "stored" else "threshold set here"
     shared = ""
     if rate["design_effect"] != 1.0:
-        shared = f", worth {expected / target:,.0f} independent ones since they share pictures"
+        shared = f", worth {expected / target:,.0f} independent ones for what they share or weigh"
     return (
         f"Few non-faces at the {which} for {100 * target:g} %: {rate['num_trials']:,}{shared}. "
         f"{expected:.1f} false positives are to be expected of so many, too few to tell the rate "

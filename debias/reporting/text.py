@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from debias.reporting.cells import (
     NOTHING,
@@ -21,10 +21,17 @@ from debias.reporting.cells import (
     spelled,
     wrapped,
 )
-from debias.reporting.report_words import grouping_name, summary
+from debias.reporting.report_words import (
+    condition_words,
+    grouping_name,
+    seed_figure_name,
+    slices_sentence,
+    summary,
+)
 from debias.reporting.schema import (
     ComparisonJson,
     ComparisonPointJson,
+    ConditionJson,
     DifferenceJson,
     GroupComparisonJson,
     GroupingComparisonJson,
@@ -32,6 +39,8 @@ from debias.reporting.schema import (
     GroupJson,
     OperatingPointJson,
     ReportJson,
+    SeedsJson,
+    SlicesJson,
 )
 
 MAX_PAIRS = 6
@@ -54,6 +63,9 @@ def render_text(report: ReportJson) -> str:
         *_glance(report),
         *(line for point in report["operating_points"] for line in _operating_point(point, alpha)),
         *(_comparison(report["comparison"]) if report["comparison"] else ()),
+        *(_seeds(report["seeds"], report["settings"]["confidence"]) if report["seeds"] else ()),
+        *(_slices(report["slices"]) if report["slices"] else ()),
+        *(_conditions(report["conditions"]) if report["conditions"] else ()),
         "",
         "NOTES",
         *(line for note in report["notes"] for line in wrapped(note, first="  - ")),
@@ -268,6 +280,51 @@ def _comparison_line(group: GroupComparisonJson, *, indent: str) -> str:
 def _difference(figure: DifferenceJson) -> str:
     low, high = percent(figure["low"], sign=True), percent(figure["high"], sign=True)
     return f"{percent(figure['value'], sign=True):>12}{f'[{low}, {high}]':>18}"
+
+
+def _seeds(seeds: SeedsJson, confidence: float) -> Iterator[str]:
+    """Give each figure over several trained models: mean, spread and interval."""
+    yield ""
+    yield f"== over {len(seeds['seeds'])} trained models ".ljust(WIDTH, "=")
+    yield (
+        f"  at {share(seeds['target_fpr'])} false positives of each; intervals of "
+        f"{100 * confidence:g} % are for other trainings and other images"
+    )
+    yield f"  {'%':<40}{'mean':>9}{'std':>8}{'interval':>16}"
+    for figure in seeds["figures"]:
+        limits = f"[{percent(figure['low'])}, {percent(figure['high'])}]"
+        yield (
+            f"  {shorten(seed_figure_name(figure), 38):<40}{percent(figure['mean']):>9}"
+            f"{percent(figure['standard_deviation']):>8}{limits:>16}"
+        )
+
+
+def _slices(slices: SlicesJson) -> Iterator[str]:
+    """Give each region in which errors concentrate, and what its faces have in common."""
+    yield ""
+    yield "== slices ".ljust(WIDTH, "=")
+    yield from wrapped(slices_sentence(slices), first="  ")
+    for item in slices["slices"]:
+        common = ", ".join(
+            f"{each['name']} {each['value']} {percent(each['share'], 0)} % (elsewhere "
+            f"{percent(each['share_elsewhere'], 0)} %)"
+            for each in item["attributes"]
+        )
+        yield from wrapped(
+            f"{item['name']}: {item['num_images']:,} faces, missed {spelled(item['error_rate'], 1)}"
+            f", elsewhere {percent(item['error_rate_elsewhere']['value'])} %"
+            f"{'; ' + common if common else ''}",
+            first="  - ",
+        )
+
+
+def _conditions(conditions: Sequence[ConditionJson]) -> Iterator[str]:
+    """Give each condition that would be a failure, and whether it holds."""
+    yield ""
+    yield "== conditions ".ljust(WIDTH, "=")
+    for condition in conditions:
+        told = f"{condition['condition']}: {condition_words(condition)}"
+        yield from wrapped(told, first="  - ")
 
 
 def _point_name(point: OperatingPointJson) -> str:

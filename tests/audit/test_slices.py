@@ -126,11 +126,16 @@ def test_two_slices_are_told_apart() -> None:
     embedding[second, 4] -= 6.0
     rate = np.select([first, second], [0.6, 0.4], 0.05)
     found = search(embedding, generator.random(3000) < rate).slices
-    assert [inside[found[k].midst].mean() for k, inside in enumerate((first, second))] == [1.0, 1.0]
+    assert first[found[0].midst].mean() >= 0.9
+    assert second[found[1].midst].mean() >= 0.9
 
 
 def test_p_values_of_clusters_are_fishers_by_holm_and_doubled() -> None:
-    embedding, errors, _ = planted(inside_rate=0.25)
+    # Errors in the middle of three lumps: no direction leads there, so that clusters find them.
+    generator = np.random.default_rng(0)
+    lump = generator.choice([-8.0, 0.0, 8.0], NUM_IMAGES, p=[0.45, 0.1, 0.45])
+    embedding = np.c_[lump, np.zeros((NUM_IMAGES, 3))] + generator.normal(size=(NUM_IMAGES, 4))
+    errors = generator.random(NUM_IMAGES) < np.where(lump == 0.0, 0.3, 0.1)
     found = search(embedding, errors)
     components = whitened(embedding, generator=np.random.default_rng(0))
     clusters = cluster_regions(components, min_size=30, generator=np.random.default_rng(0))

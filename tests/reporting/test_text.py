@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from reporting.sample_reports import SAMPLES
 
 from debias.jobs.report import run_report
 from debias.metrics.intervals import rate
@@ -141,3 +142,23 @@ def test_the_glance_falls_back_to_groups_that_can_be_ranked(tmp_path: Path) -> N
     text = render_text(report)
     glance = next(line for line in text.splitlines() if "stored threshold (for" in line)
     assert glance.split()[-1] in {"one", "two"}
+
+
+def test_models_slices_and_conditions_are_told() -> None:
+    report = SAMPLES["full"]()
+    assert report["seeds"] is not None
+    assert report["slices"] is not None
+    text = " ".join(render_text(report).split())
+    assert f"over {len(report['seeds']['seeds'])} trained models" in text
+    for figure in report["seeds"]["figures"]:
+        assert f"{100 * figure['mean']:.1f}" in text
+    for item in report["slices"]["slices"]:
+        assert f"{item['name']}: {item['num_images']:,} faces, missed" in text
+        for each in item["attributes"]:
+            assert f"{each['name']} {each['value']}" in text
+    for condition in report["conditions"]:
+        assert f"{condition['condition']}: " in text
+    plain = render_text({**report, "seeds": None, "slices": None, "conditions": []})
+    for title in ("== over", "== slices", "== conditions"):
+        assert title in render_text(report)
+        assert title not in plain
