@@ -81,6 +81,13 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     for flag, (_, kind, metavar, summary) in FLAGS.items():
         settings.add_argument(flag, type=kind, metavar=metavar, help=summary)
     settings.add_argument(
+        "--threshold",
+        type=float,
+        metavar="X",
+        help='the one in use: a score of at least X is answered "face" (by default the one stored '
+        "beside the predictions, or their y_pred)",
+    )
+    settings.add_argument(
         "--fail-if",
         action="append",
         default=[],
@@ -180,6 +187,7 @@ def _report(chosen: argparse.Namespace) -> int:
         columns=columns,
         within=names(chosen.within),
         embedding=chosen.embedding,
+        threshold=chosen.threshold,
         include_ids=chosen.include_ids,
         conditions=conditions,
         settings=settings,

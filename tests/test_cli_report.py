@@ -52,6 +52,7 @@ def test_without_options_the_job_gets_its_defaults(given: dict[str, Any], debias
         "within": [],
         "embedding": None,
         "include_ids": False,
+        "threshold": None,
         "conditions": (),
         "settings": ReportSettings(),
     }
@@ -62,7 +63,15 @@ def test_every_option_reaches_the_job(given: dict[str, Any], debias: Debias) -> 
         *("report", "p.csv", *GROUPS, "--within", "pose,light", "--compare", "q.csv"),
         *("--label-provenance", "gender=proxy", "--where", "pool=a", "--negatives", "grouped"),
         *("--column", "y_score=confidence", "--column", "y_true=is face"),
-        *("--embedding", "e.npz", "--include-ids", "--target-fpr", "0.05,0.002"),
+        *(
+            "--embedding",
+            "e.npz",
+            "--include-ids",
+            "--threshold",
+            "0.7",
+            "--target-fpr",
+            "0.05,0.002",
+        ),
         *("--margin", "0.03", "--min-group-size", "20", "--confidence", "0.9"),
         *("--replicates", "70", "--seed", "4", "--fail-if", "fpr>0.5"),
     )
@@ -74,6 +83,7 @@ def test_every_option_reaches_the_job(given: dict[str, Any], debias: Debias) -> 
     assert given["columns"] == {"y_score": "confidence", "y_true": "is face"}
     assert [str(condition) for condition in given["where"]] == ["pool=a"]
     assert (given["embedding"], given["include_ids"]) == (Path("e.npz"), True)
+    assert given["threshold"] == 0.7
     assert [condition.text for condition in given["conditions"]] == ["fpr>0.5"]
     assert given["settings"] == ReportSettings(
         target_fpr=(0.05, 0.002),

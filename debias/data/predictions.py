@@ -197,11 +197,24 @@ def given_decisions(
     """
     if threshold is None:
         return _decided(predictions)
-    if not predictions.has_scores:
+    check_threshold(threshold, has_scores=predictions.has_scores)
+    return _at_threshold(predictions, threshold, target_fpr=None, path=predictions.path)
+
+
+def check_threshold(threshold: float, *, has_scores: bool) -> None:
+    """Refuse a threshold that cannot be used.
+
+    Args:
+        threshold: as it was given.
+        has_scores: whether there are scores to compare with it.
+
+    Raises:
+        UsageError: there are no scores, or it is not finite.
+    """
+    if not has_scores:
         raise UsageError("a threshold is given, but no y_score", where="threshold")
     if not math.isfinite(threshold):
         raise UsageError(f"{threshold!r} is not a finite number", where="threshold")
-    return _at_threshold(predictions, threshold, target_fpr=None, path=None)
 
 
 def read_decisions(predictions: Predictions, *, path: Path) -> Decisions | None:
@@ -261,7 +274,7 @@ def _at_threshold(
         contrary = 0 if decided is None else int(np.count_nonzero(decided.answers != answers))
         if contrary:
             raise DataError(
-                f"its threshold {threshold:g} contradicts y_pred in {num(contrary, 'row')}",
+                f"the threshold {threshold:g} contradicts y_pred in {num(contrary, 'row')}",
                 where=path,
                 hint="Take that of the same run, or leave it out to judge y_pred as it is",
             )

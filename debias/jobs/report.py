@@ -82,6 +82,7 @@ def run_report(
     compare: Path | None = None,
     embedding: Path | None = None,
     include_ids: bool = False,
+    threshold: float | None = None,
     label_provenance: Mapping[str, str] = NOTHING_STATED,
     conditions: Sequence[FailCondition] = (),
     settings: ReportSettings | None = None,
@@ -106,6 +107,8 @@ def run_report(
         embedding: vectors by ``image_id``, in which regions are looked for where errors
             concentrate; see :func:`debias.data.embeddings.read_embedding`.
         include_ids: name some images of each such region.
+        threshold: in use, in place of a stored one; a score of at least that is answered "face".
+            With ``compare`` it is that of both.
         label_provenance: where the labels of each attribute come from, by its name; it
             overrides what :func:`debias.data.attributes.read_attributes` finds beside the file.
         conditions: which figures would be a failure; see :mod:`debias.reporting.conditions`.
@@ -131,6 +134,7 @@ def run_report(
                 groups=groups,
                 where=where,
                 columns=columns,
+                threshold=threshold,
                 label_provenance=label_provenance,
                 settings=settings,
             )
@@ -147,10 +151,10 @@ def run_report(
             table,
             known,
             within=[_new_name(name) for name in within],
-            decisions=_decisions(table, predictions),
+            decisions=_decisions(table, predictions, threshold),
             other=None
             if compare is None
-            else _compared(compare, predictions, where=where, columns=columns),
+            else _compared(compare, predictions, where=where, columns=columns, threshold=threshold),
             embedding=embedding,
             include_ids=include_ids,
             settings=settings,
@@ -290,19 +294,26 @@ def write_report(report: ReportJson, output: Path) -> None:
     write_text(run.report_page, render_report(report))
 
 
-def _decisions(table: Predictions, path: Path) -> Decisions | None:
-    """Return the decisions of the threshold beside a file, or those in it."""
+def _decisions(table: Predictions, path: Path, threshold: float | None) -> Decisions | None:
+    """Return the decisions of a threshold, of the one beside the file, or those in it."""
+    if threshold is not None:
+        return given_decisions(table, threshold=threshold)
     return read_decisions(table, path=RunDir(path=path.parent).operating_point)
 
 
 def _compared(
-    compare: Path, predictions: Path, *, where: Sequence[Condition], columns: Mapping[str, str]
+    compare: Path,
+    predictions: Path,
+    *,
+    where: Sequence[Condition],
+    columns: Mapping[str, str],
+    threshold: float | None,
 ) -> tuple[Predictions, Decisions | None]:
     """Return a second model's predictions, and its decisions if any came with them."""
     table = read_predictions(compare, where=where, columns=columns)
-    if compare.parent.resolve() == predictions.parent.resolve():
+    if threshold is None and compare.parent.resolve() == predictions.parent.resolve():
         return table, given_decisions(table)  # the threshold there is of the first table
-    return table, _decisions(table, compare)
+    return table, _decisions(table, compare, threshold)
 
 
 def _body(

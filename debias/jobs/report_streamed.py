@@ -11,7 +11,7 @@ import numpy as np
 from debias.data.attributes import attribute_columns, attribute_provenance
 from debias.data.joining import choose_negatives
 from debias.data.manifest import Condition
-from debias.data.predictions import read_threshold
+from debias.data.predictions import check_threshold, read_threshold
 from debias.data.score_stream import ScoreStream, stream_scores
 from debias.errors import DataError, TooFewNegativesError
 from debias.jobs.report_parts import NO_SCORES, ReportBody, intersections
@@ -47,6 +47,7 @@ def streamed_body(
     groups: Sequence[str],
     where: Sequence[Condition],
     columns: Mapping[str, str],
+    threshold: float | None,
     label_provenance: Mapping[str, str],
     settings: ReportSettings,
 ) -> ReportBody:
@@ -58,6 +59,7 @@ def streamed_body(
         groups: see there.
         where: see there.
         columns: see there.
+        threshold: see there.
         label_provenance: see there.
         settings: see there.
 
@@ -70,7 +72,11 @@ def streamed_body(
         attributes or predictions, names=names, provenance=label_provenance
     )
     point = RunDir(path=predictions.parent).operating_point
-    stored = read_threshold(point) if point.is_file() else None
+    stored: tuple[float, float | None] | None = None
+    if threshold is not None:
+        stored, point = (threshold, None), predictions
+    elif point.is_file():
+        stored = read_threshold(point)
     with stream_scores(
         predictions,
         groups=names,
@@ -79,6 +85,8 @@ def streamed_body(
         columns=columns,
         id_column="image_id" if attributes else columns.get("image_id", "image_id"),
     ) as stream:
+        if threshold is not None:
+            check_threshold(threshold, has_scores=stream.has_scores)
         choice = choose_negatives(
             settings.negatives,
             columns=list(names),
@@ -196,7 +204,7 @@ class _Counted:
         num = self.stream.num_contrary(threshold) if self.stream.has_decisions else 0
         if num:
             raise DataError(
-                f"its threshold {threshold:g} contradicts y_pred in {num:,} rows",
+                f"the threshold {threshold:g} contradicts y_pred in {num:,} rows",
                 where=path,
                 hint="Take that of the same run, or leave it out to judge y_pred as it is",
             )

@@ -552,3 +552,24 @@ print(render_text(run_report(predictions=predictions, attributes=attributes,
     assert done.returncode == 0, done.stderr
     assert "dark x female" in done.stdout
     assert (tmp_path / "report.json").is_file()
+
+
+def test_a_threshold_may_be_given(tmp_path: Path) -> None:
+    def without_decisions(table: pd.DataFrame) -> pd.DataFrame:
+        return table.drop(columns="y_pred", errors="ignore")
+
+    (tmp_path / "operating_point.json").write_text('{"threshold": 2.0, "target_fpr": 0.02}')
+    point = report_of(tmp_path, without_decisions, threshold=1.5)["operating_points"][0]
+    assert (point["source"], point["threshold"], point["target_fpr"]) == ("stored", 1.5, None)
+    scores = make_tables()[0]
+    found = (scores["y_score"] >= 1.5) & (scores["y_true"] == 1)
+    assert point["recall"] is not None
+    assert point["recall"]["num_successes"] == found.sum()
+    with pytest.raises(UsageError, match="not a finite number"):
+        report_of(tmp_path, without_decisions, threshold=float("nan"))
+    with pytest.raises(UsageError, match="no y_score"):
+        report_of(
+            tmp_path,
+            lambda table: table.assign(y_pred=1).drop(columns="y_score"),
+            threshold=1.5,
+        )

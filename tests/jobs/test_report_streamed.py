@@ -103,6 +103,9 @@ def test_a_stored_threshold_and_decisions_count_alike(
     held, streamed = both_ways(monkeypatch, predictions, attributes)
     assert streamed["operating_points"][0]["source"] == "stored"
     same(held["operating_points"], streamed["operating_points"])
+    held, streamed = both_ways(monkeypatch, predictions, attributes, threshold=1.4)
+    assert streamed["operating_points"][0]["threshold"] == 1.4
+    same(held["operating_points"], streamed["operating_points"])
     (tmp_path / "operating_point.json").unlink()
     table = pd.read_parquet(predictions)
     table["y_pred"] = (table["y_score"] >= 1.25).astype(int)
