@@ -207,8 +207,8 @@ def judged(
 def table_text(figures: dict[str, Any]) -> str:
     """Return the figures as Markdown tables."""
     lines = [
-        "| rows | tables | seconds | peak MB | Parquet MB |",
-        "| --: | --: | --: | --: | --: |",
+        "| rows | tables | seconds | of processor | peak MB | Parquet MB |",
+        "| --: | --: | --: | --: | --: | --: |",
     ]
     for tables, kind in ((1, "one table"), (2, "two tables")):
         for each in figures["streamed"][kind]:

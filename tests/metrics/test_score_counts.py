@@ -16,14 +16,13 @@ from sklearn.metrics import roc_auc_score
 from debias.errors import DataError, TooFewNegativesError
 from debias.metrics.counts import UNKNOWN, group_rows
 from debias.metrics.intervals import wilson
-from debias.metrics.operating_point import operating_point
+from debias.metrics.operating_point import excluded_rank, operating_point
 from debias.metrics.ranking import overall_auc
 from debias.metrics.score_counts import (
     Rows,
     ScoreCounts,
     count_scores,
     edges_for,
-    excluded_rank,
     sum_by_group,
 )
 from debias.metrics.score_figures import binned_auc, bootstrap_cells
