@@ -19,7 +19,7 @@ from scipy.cluster.vq import kmeans2, vq
 MAX_FITTED = 20_000
 """Rows, drawn at random, that axes and clusters are fitted to; all rows are placed by them."""
 MAX_COMPONENTS = 64
-NUM_CLUSTERS = (8, 16, 32, 64)
+NUM_CLUSTERS = (8, 24, 64)
 NUM_CLUSTERED = 32
 """Leading components that clusters are sought in."""
 NUM_LOOKED_AT = (16, 64)
@@ -48,7 +48,9 @@ class Region:
     depth: Vectors
 
 
-def whitened(embedding: NDArray[np.floating], *, generator: np.random.Generator) -> Vectors:
+def principal_components(
+    embedding: NDArray[np.floating], *, generator: np.random.Generator
+) -> tuple[Vectors, Vectors]:
     """Return the principal components of an embedding, each of mean 0 and variance 1.
 
     Dimensions are not standardised first: in a latent space those of small variance are mostly
@@ -60,31 +62,35 @@ def whitened(embedding: NDArray[np.floating], *, generator: np.random.Generator)
         generator: draws the rows that the axes are fitted to, where there are many.
 
     Returns:
-        Shape (image, component), the largest components first, at most 64 of them; none where
-        all images are the same.
+        Shape (image, component), the largest components first, at most 64 of them, none where
+        all images are the same; and their standard deviations before, that of the first being 1.
     """
     num_images = len(embedding)
     fitted = np.asarray(embedding[_some(num_images, generator)], dtype=np.float64)
     mean = fitted.mean(axis=0) if num_images else np.zeros(fitted.shape[1])
     unit = float(np.abs(fitted - mean).max(initial=0.0))
     if unit <= 1e-9 * float(np.abs(mean).max(initial=0.0)):
-        return np.empty((num_images, 0), dtype=np.float32)
+        return np.empty((num_images, 0), dtype=np.float32), np.empty(0, dtype=np.float32)
     fitted = (fitted - mean) / unit
     values, axes = np.linalg.eigh(fitted.T @ fitted / len(fitted))
     values, axes = values[::-1][:MAX_COMPONENTS], axes[:, ::-1][:, :MAX_COMPONENTS]
     enough = values > 1e-9 * values[0]
-    scaled = axes[:, enough] / np.sqrt(values[enough])
-    components = np.empty((num_images, int(enough.sum())), dtype=np.float32)
+    spread = np.sqrt(values[enough])
+    components = np.empty((num_images, spread.size), dtype=np.float32)
     for start in range(0, num_images, _CHUNK):
         rows = np.asarray(embedding[start : start + _CHUNK], dtype=np.float64) - mean
-        components[start : start + _CHUNK] = np.clip(rows / unit @ scaled, -_LARGEST, _LARGEST)
-    return components
+        placed = rows / unit @ axes[:, enough] / spread
+        components[start : start + _CHUNK] = np.clip(placed, -_LARGEST, _LARGEST)
+    return components, (spread / spread[0]).astype(np.float32)
 
 
 def cluster_regions(
-    components: Vectors, *, min_size: int, generator: np.random.Generator
+    components: Vectors, spread: Vectors, *, min_size: int, generator: np.random.Generator
 ) -> Iterator[Region]:
     """Yield the clusters of k-means at several resolutions, found without a look at errors.
+
+    They are sought twice: among components as large as they were, where clusters that stand
+    apart are seen, and among white ones, where small features count as much as large ones.
 
     An image is the deeper in a cluster, the further it lies from all images' mean in the
     direction of the cluster's. (The nearest to its centre are the ones that differ least from
@@ -92,22 +98,27 @@ def cluster_regions(
 
     Args:
         components: of all images, shape (image, component).
+        spread: their standard deviations before, shape (component,).
         min_size: smaller clusters are left out, and resolutions that would mostly give such.
         generator: draws where k-means begins.
     """
-    rows = components[:, :NUM_CLUSTERED]
-    fitted = rows[_some(len(rows), generator)]
-    for number in NUM_CLUSTERS:
-        if number * min_size > len(rows) or rows.shape[1] == 0:
-            return
-        start = fitted[generator.choice(len(fitted), size=number, replace=False)]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # an empty cluster is just left out
-            centres, _ = kmeans2(fitted, start, iter=20, minit="matrix")
-        labels, _ = vq(rows, centres)
-        sizes = np.bincount(labels, minlength=number)
-        for label in np.flatnonzero((sizes >= min_size) & (sizes < len(rows))):
-            yield Region(inside=labels == label, depth=rows @ centres[label])
+    if components.shape[1] == 0:
+        return
+    chosen = components[:, :NUM_CLUSTERED]
+    some = _some(len(chosen), generator)
+    for rows in (chosen * spread[:NUM_CLUSTERED], chosen):
+        fitted = rows[some]
+        for number in NUM_CLUSTERS:
+            if number * min_size > len(rows):
+                break
+            start = fitted[generator.choice(len(fitted), size=number, replace=False)]
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # an empty cluster is just left out
+                centres, _ = kmeans2(fitted, start, iter=20, minit="matrix")
+            labels, _ = vq(rows, centres)
+            sizes = np.bincount(labels, minlength=number)
+            for label in np.flatnonzero((sizes >= min_size) & (sizes < len(rows))):
+                yield Region(inside=labels == label, depth=rows @ centres[label])
 
 
 def half_spaces(components: Vectors, *, errors: Mask, searched: Mask) -> Iterator[Region]:

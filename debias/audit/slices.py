@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from debias.audit.regions import Mask, Region, cluster_regions, half_spaces, whitened
+from debias.audit.regions import Mask, Region, cluster_regions, half_spaces, principal_components
 from debias.metrics.counts import attribute_values
 from debias.metrics.disparities import holm, pairs, pooled_rate
 from debias.metrics.intervals import FloatArray, Rate, wilson
@@ -177,11 +177,11 @@ def _candidates(
     """Return all regions to test, each with the images that had no say in finding it."""
     if wrong.all() or not wrong.any():
         return []
-    components = whitened(vectors, generator=generator)
+    components, spread = principal_components(vectors, generator=generator)
     everybody = np.ones(wrong.size, dtype=np.bool_)
     candidates = [
         _Candidate(region=region, tested=everybody, family="clusters")
-        for region in cluster_regions(components, min_size=min_size, generator=generator)
+        for region in cluster_regions(components, spread, min_size=min_size, generator=generator)
     ]
     num_persons = int(persons.max()) + 1
     first = (generator.permutation(num_persons) < num_persons // 2)[persons]

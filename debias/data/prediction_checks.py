@@ -152,14 +152,13 @@ def _weights(column: pd.Series[Any], refuse: _Refusal) -> pd.Series[Any]:
 def _clusters(
     table: pd.DataFrame, identity: pd.Series[Any], picture: pd.Series[Any]
 ) -> pd.Series[Any]:
-    """Return what each row shares with others: a face its person, a non-face its picture.
+    """Return what each row shares with others: its person where that is known, else its picture.
 
     The rows of one image by several seeds always share it.
     """
     source = table["image_id"].str.replace(WINDOW_MARK, "", regex=True)
     picture = ("picture " + picture).fillna("id " + source)
-    person = (PERSON + identity).fillna(picture)
-    return person.where(table["y_true"], picture)
+    return (PERSON + identity).fillna(picture)
 
 
 def _check_same_images(table: pd.DataFrame, path: Path | None) -> None:

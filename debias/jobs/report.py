@@ -108,7 +108,7 @@ def run_report(
             concentrate; see :func:`debias.data.embeddings.read_embedding`.
         include_ids: name some images of each such region.
         threshold: in use, in place of a stored one; a score of at least that is answered "face".
-            With ``compare`` it is that of both.
+            It is not that of ``compare``, which keeps its own.
         label_provenance: where the labels of each attribute come from, by its name; it
             overrides what :func:`debias.data.attributes.read_attributes` finds beside the file.
         conditions: which figures would be a failure; see :mod:`debias.reporting.conditions`.
@@ -154,7 +154,7 @@ def run_report(
             decisions=_decisions(table, predictions, threshold),
             other=None
             if compare is None
-            else _compared(compare, predictions, where=where, columns=columns, threshold=threshold),
+            else _compared(compare, predictions, where=where, columns=columns),
             embedding=embedding,
             include_ids=include_ids,
             settings=settings,
@@ -302,18 +302,13 @@ def _decisions(table: Predictions, path: Path, threshold: float | None) -> Decis
 
 
 def _compared(
-    compare: Path,
-    predictions: Path,
-    *,
-    where: Sequence[Condition],
-    columns: Mapping[str, str],
-    threshold: float | None,
+    compare: Path, predictions: Path, *, where: Sequence[Condition], columns: Mapping[str, str]
 ) -> tuple[Predictions, Decisions | None]:
     """Return a second model's predictions, and its decisions if any came with them."""
     table = read_predictions(compare, where=where, columns=columns)
-    if threshold is None and compare.parent.resolve() == predictions.parent.resolve():
+    if compare.parent.resolve() == predictions.parent.resolve():
         return table, given_decisions(table)  # the threshold there is of the first table
-    return table, _decisions(table, compare, threshold)
+    return table, _decisions(table, compare, None)
 
 
 def _body(

@@ -221,7 +221,7 @@ def _calibration(
         low=max(0.0, value - bias - half),
         high=min(1.0, value + half),
         num_trials=int(labels.size),
-        reason=f"Of a perfectly calibrated model, chance alone would make it {expected:.4f}.",
+        reason=f"Chance alone would give a perfectly calibrated model {100 * expected:.1f} %.",
     )
     low, high = wilson(
         num_successes=share * n, num_trials=n, confidence=confidence, design_effect=effects

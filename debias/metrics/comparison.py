@@ -16,9 +16,11 @@ from scipy import special
 
 from debias.metrics.bootstrap import PairedScores, bootstrap_recalls, weighted_recalls
 from debias.metrics.counts import Grouping
-from debias.metrics.disparities import pooled_rate, ranked_groups, rates_by_group
+from debias.metrics.disparities import null_gap, pooled_rate, ranked_groups, rates_by_group
 from debias.metrics.intervals import FloatArray, Rate, design_effect, paired_difference
 from debias.metrics.operating_point import operating_point
+
+NULL_REPLICATES = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,20 +127,26 @@ def moved_threshold(
     )
 
 
-def mcnemar(*, num_gained: int, num_lost: int) -> float:
-    """Return the exact two-sided p-value of McNemar's test: are gains and losses equally likely?
+def mcnemar(*, num_gained: int, num_lost: int, sum_of_squares: int | None = None) -> float:
+    """Return the two-sided p-value of McNemar's test: are gains and losses equally likely?
 
-    It is binomial in the discordant rows, and 1 without any.
+    It is exact, binomial in the discordant rows, where rows are independent, and 1 without any.
+    Where several discordant rows are of one person, the statistic is the gains less the losses
+    over the root of the sum of squares of what each person gains less loses, and normal.
 
     Args:
         num_gained: rows that only the first model answers rightly.
         num_lost: rows that only the second one does.
+        sum_of_squares: over persons, of gains less losses; None where each row is of another.
 
     References:
         [McNemar1947] Note on the sampling error of the difference between correlated proportions
         or percentages. Psychometrika 12.
     """
     num_discordant = num_gained + num_lost
+    if sum_of_squares is not None and sum_of_squares > num_discordant:
+        z = abs(num_gained - num_lost) / float(np.sqrt(sum_of_squares))
+        return float(2.0 * special.ndtr(-z))
     return float(min(1.0, 2.0 * special.bdtr(min(num_gained, num_lost), num_discordant, 0.5)))
 
 
@@ -159,7 +167,8 @@ def compare_at_fpr(
     are percentiles over the replicates. Because percentiles collapse where two models answer
     almost alike, no interval is narrower than the adjusted paired one
     (:func:`debias.metrics.intervals.paired_difference`) of the group, or of the first model's
-    worst and best groups, would make it.
+    worst and best groups, would make it. Where recalls are lower the gap is larger by chance alone,
+    so the interval of its change also holds what it would be without that.
 
     Args:
         scores: both models' scores.
@@ -204,6 +213,7 @@ def compare_at_fpr(
                 ranked=ranked_groups(grouping=grouping, min_group_size=min_group_size),
                 clusters=scores.face_clusters,
                 replicates=drawn,
+                generator=generator,
                 confidence=confidence,
             )
             for grouping, drawn in zip(groupings, replicates, strict=True)
@@ -218,6 +228,7 @@ def _compare_grouping(
     ranked: NDArray[np.intp],
     clusters: NDArray[np.intp],
     replicates: FloatArray,
+    generator: np.random.Generator,
     confidence: float,
 ) -> GroupingComparison:
     """Return the differences of one grouping, observed and over the replicates."""
@@ -249,8 +260,13 @@ def _compare_grouping(
         )
     if ranked.size > 1:
         best = ranked[observed[0, ranked].argmax()]
+        change, drawn = (
+            _first_minus_second(np.ptp(x[..., ranked], axis=-1)) for x in (observed, replicates)
+        )
         gap = _interval(
-            *(_first_minus_second(np.ptp(x[..., ranked], axis=-1)) for x in (observed, replicates)),
+            change,
+            drawn,
+            by_chance=_gap_by_chance((first, second), ranked, generator),
             margins=(np.hypot(down[best], up[worst]), np.hypot(up[best], down[worst])),
             confidence=confidence,
         )
@@ -261,8 +277,15 @@ def _compare_grouping(
         differences=differences,
         discordant=discordant,
         p_values=tuple(
-            mcnemar(num_gained=gained, num_lost=lost) if num_faces else float("nan")
-            for (gained, lost), num_faces in zip(discordant, grouping.num_rows, strict=True)
+            mcnemar(num_gained=gained, num_lost=lost, sum_of_squares=squares)
+            if num_faces
+            else float("nan")
+            for (gained, lost), squares, num_faces in zip(
+                discordant,
+                _sums_of_squares(hits, grouping, clusters),
+                grouping.num_rows,
+                strict=True,
+            )
         ),
         worst_recall=worst_recall,
         gap=gap,
@@ -277,6 +300,18 @@ def _discordant(hits: NDArray[np.bool_], grouping: Grouping) -> tuple[tuple[int,
         for rows in (first & ~second, second & ~first)
     )
     return tuple(zip(gained, lost, strict=True))
+
+
+def _sums_of_squares(
+    hits: NDArray[np.bool_], grouping: Grouping, clusters: NDArray[np.intp]
+) -> list[int]:
+    """Return for each group the sum over its persons of their gains less losses, squared."""
+    change = hits[0].astype(np.int64) - hits[1]
+    num_persons = int(clusters.max(initial=-1)) + 1
+    cells = grouping.codes * num_persons + clusters
+    size = len(grouping.groups) * num_persons
+    sums = np.bincount(cells, weights=change, minlength=size).reshape(len(grouping.groups), -1)
+    return [int(total) for total in np.square(sums).sum(axis=1).round()]
 
 
 def _adjusted_intervals(
@@ -303,6 +338,23 @@ def _adjusted_intervals(
     return limits
 
 
+def _gap_by_chance(
+    recall: tuple[tuple[Rate, ...], tuple[Rate, ...]],
+    ranked: NDArray[np.intp],
+    generator: np.random.Generator,
+) -> float:
+    """Return how much the gaps of two models differ if no group differs: lower rates vary more."""
+    first, second = (
+        null_gap(
+            rates=[rates[code] for code in ranked],
+            generator=generator,
+            num_replicates=NULL_REPLICATES,
+        ).median
+        for rates in recall
+    )
+    return first - second
+
+
 def _first_minus_second(figures: FloatArray) -> FloatArray:
     """Return the first model's figures minus the second's, over the last axis."""
     return np.asarray(figures[..., 0] - figures[..., 1])
@@ -314,14 +366,22 @@ def _interval(
     *,
     margins: tuple[float, float],
     confidence: float,
+    by_chance: float = 0.0,
 ) -> Difference:
-    """Return a difference with its percentile interval, at least ``margins`` wide."""
+    """Return a difference with its percentile interval, at least ``margins`` wide.
+
+    Where chance alone may have made the value differ from zero by ``by_chance``, the interval also
+    holds what it would be about the value less that.
+    """
     centre = float(value)
     estimable = replicates[np.isfinite(replicates)]
     if not np.isfinite(centre) or estimable.size == 0:
         return Difference(value=centre, low=float("nan"), high=float("nan"))
     tail = (1.0 - confidence) / 2.0
     low, high = np.quantile(estimable, [tail, 1.0 - tail])
+    if by_chance:
+        moved = centre - by_chance - float(estimable.mean())
+        low, high = min(low, low + moved), max(high, high + moved)
     return Difference(
         value=centre,
         low=float(max(-1.0, min(low, centre - margins[0]))),

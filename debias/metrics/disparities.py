@@ -21,6 +21,7 @@ from debias.metrics.intervals import (
     design_effects,
     newcombe,
     rate,
+    wilson,
 )
 from debias.metrics.score_tests import difference_p_values, equivalence_p_values, two_rates
 
@@ -42,6 +43,23 @@ class Gap:
     high: float
     worst: int
     best: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorstRate:
+    """The smallest rate of several groups.
+
+    Attributes:
+        value: in [0, 1].
+        low: lower limit of the smallest true rate, whichever group has it.
+        high: upper limit of it.
+        group: position of the group that has the smallest observed rate.
+    """
+
+    value: float
+    low: float
+    high: float
+    group: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,13 +200,38 @@ def gap(*, rates: Sequence[Rate], confidence: float = 0.95) -> Gap:
     """
     values = np.array([group.value for group in rates])
     worst, best = int(values.argmin()), int(values.argmax())
-    _, low, high = _all_pairs(rates, confidence=_family_confidence(len(rates), confidence))
+    _, low, high = _all_pairs(
+        rates, confidence=_family_confidence(len(rates), confidence), is_family=True
+    )
     return Gap(
         value=float(values[best] - values[worst]),
         low=float(max(0.0, low.max(), (-high).max())),
         high=float(max(high.max(), (-low).max())),
         worst=worst,
         best=best,
+    )
+
+
+def worst_rate(*, rates: Sequence[Rate], confidence: float = 0.95) -> WorstRate:
+    """Return the smallest rate, with limits that hold though it was picked by looking.
+
+    They are the smallest lower and the smallest upper limit of Wilson intervals that hold for all
+    groups together (Bonferroni).
+
+    Args:
+        rates: of at least one group, each with trials.
+        confidence: of the interval, in (0, 1).
+    """
+    values = np.array([group.value for group in rates])
+    low, high = wilson(
+        num_successes=[group.num_successes for group in rates],
+        num_trials=[group.num_trials for group in rates],
+        confidence=1.0 - (1.0 - confidence) / len(rates),
+        design_effect=[group.design_effect for group in rates],
+    )
+    worst = int(values.argmin())
+    return WorstRate(
+        value=float(values[worst]), low=float(low.min()), high=float(high.min()), group=worst
     )
 
 
@@ -218,18 +261,24 @@ def null_gap(
     )
 
 
-def accuracies(*, rates: Sequence[Rate]) -> Accuracies:
+def accuracies(*, rates: Sequence[Rate], weights: ArrayLike | None = None) -> Accuracies:
     """Return E[A] and Var[A] of the group accuracies; NaN where there is nothing to average.
+
+    Args:
+        rates: of the groups.
+        weights: of the images of each group, shape (group,); None counts images.
 
     References:
         [Amini2019], tables 1 and 2. The "accuracy" of a group of faces is its recall.
     """
     values = np.array([group.value for group in rates])
-    weights = np.array([group.num_trials for group in rates], dtype=np.float64)
-    total = float(weights.sum())
+    if weights is None:
+        weights = [group.num_trials for group in rates]
+    shares = np.asarray(weights, dtype=np.float64)
+    total = float(shares.sum())
     return Accuracies(
         mean_of_groups=float(values.mean()) if values.size else float("nan"),
-        mean_of_images=float(values @ weights / total) if total else float("nan"),
+        mean_of_images=float(values @ shares / total) if total else float("nan"),
         variance=float(np.var(100.0 * values, ddof=1)) if values.size > 1 else float("nan"),
     )
 
@@ -249,7 +298,7 @@ def pairs(
     """
     (first, second), low, high = _all_pairs(rates, confidence=confidence)
     _, family_low, family_high = _all_pairs(
-        rates, confidence=_family_confidence(len(rates), confidence)
+        rates, confidence=_family_confidence(len(rates), confidence), is_family=True
     )
     k, n, _ = _columns(rates)
     m = rows_for_tests(num_trials=n, design_effect=[group.design_effect for group in rates])
@@ -332,11 +381,17 @@ def _columns(rates: Sequence[Rate]) -> tuple[FloatArray, FloatArray, FloatArray]
 
 
 def _all_pairs(
-    rates: Sequence[Rate], *, confidence: float
+    rates: Sequence[Rate], *, confidence: float, is_family: bool = False
 ) -> tuple[tuple[NDArray[np.intp], NDArray[np.intp]], FloatArray, FloatArray]:
-    """Return the positions of all pairs and their Newcombe limits."""
+    """Return the positions of all pairs and their Newcombe limits.
+
+    Limits of a family take design effects as the tests do; see :func:`rows_for_tests`.
+    """
     k, n, _ = _columns(rates)
     effect = np.array([group.design_effect for group in rates])
+    if is_family:
+        with np.errstate(divide="ignore"):  # rows of one person are worth none
+            effect = n / rows_for_tests(num_trials=n, design_effect=effect)
     first, second = np.triu_indices(len(rates), 1)
     low, high = newcombe(
         num_successes=(k[first], k[second]),

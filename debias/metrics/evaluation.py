@@ -14,11 +14,13 @@ from debias.metrics.disparities import (
     Gap,
     NullGap,
     Pair,
+    WorstRate,
     accuracies,
     gap,
     holm,
     null_gap,
     pairs,
+    worst_rate,
 )
 from debias.metrics.intervals import Rate, rate
 from debias.metrics.measures import Measures, Negatives, group_measures, overall_measures
@@ -75,6 +77,7 @@ class GroupingResult:
         shrunken: recall of each group, drawn towards that of all.
         ranked: positions of the groups that count in the figures below; their order is that in
             which ``gap`` and ``pairs`` number the groups.
+        worst_recall: the smallest recall; None without a ranked group.
         gap: None with fewer than two ranked groups, like ``null_gap`` and ``verdict``.
         null_gap: what chance alone gives.
         accuracies: E[A] and Var[A].
@@ -92,6 +95,7 @@ class GroupingResult:
     measures: tuple[Measures, ...]
     shrunken: tuple[Shrunken, ...]
     ranked: NDArray[np.intp]
+    worst_recall: WorstRate | None
     gap: Gap | None
     null_gap: NullGap | None
     accuracies: Accuracies
@@ -215,6 +219,15 @@ def evaluate_tallies(
     ]
     family = [pair.p_value for result in results for pair in result.pairs]
     adjusted = iter(holm(family).tolist())
+    equivalence = iter(
+        holm(
+            [
+                max(pair.equivalence_p_value for pair in result.pairs)
+                for result in results
+                if result.pairs
+            ]
+        ).tolist()
+    )
     (recall,), (fpr,) = (rates_of(shares, confidence) for shares in (overall.recall, overall.fpr))
     return Evaluation(
         recall=recall,
@@ -223,6 +236,8 @@ def evaluate_tallies(
         groupings=tuple(
             _judged(
                 replace(result, adjusted_p_values=tuple(next(adjusted) for _ in result.pairs)),
+                equivalence_p_value=next(equivalence) if result.pairs else 1.0,
+                num_tests=len(family),
                 margin=margin,
                 confidence=confidence,
             )
@@ -259,9 +274,10 @@ def _evaluate_grouping(
         ),
         shrunken=shrunken_rates(rates=recall, confidence=confidence),
         ranked=ranked,
+        worst_recall=worst_rate(rates=rates, confidence=confidence) if rates else None,
         gap=gap(rates=rates, confidence=confidence) if several else None,
         null_gap=null_gap(rates=rates, generator=generator) if several else None,
-        accuracies=accuracies(rates=rates),
+        accuracies=accuracies(rates=rates, weights=tally.recall.weights[ranked]),
         pairs=pairs(rates=rates, margin=margin, confidence=confidence) if several else (),
         adjusted_p_values=(),
         verdict=None,
@@ -270,12 +286,20 @@ def _evaluate_grouping(
             ranked=ranked,
             negatives=negatives,
             generator=generator,
+            min_group_size=min_group_size,
             confidence=confidence,
         ),
     )
 
 
-def _judged(result: GroupingResult, *, margin: float, confidence: float) -> GroupingResult:
+def _judged(
+    result: GroupingResult,
+    *,
+    equivalence_p_value: float,
+    num_tests: int,
+    margin: float,
+    confidence: float,
+) -> GroupingResult:
     """Return a result with its verdict, which takes the adjusted p-values."""
     if not result.pairs:
         return result
@@ -283,6 +307,8 @@ def _judged(result: GroupingResult, *, margin: float, confidence: float) -> Grou
         pairs=result.pairs,
         adjusted_p_values=result.adjusted_p_values,
         rates=[result.recall[position] for position in result.ranked],
+        adjusted_equivalence_p_value=equivalence_p_value,
+        num_tests=num_tests,
         margin=margin,
         confidence=confidence,
     )

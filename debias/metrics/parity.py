@@ -165,6 +165,7 @@ def parity_measures(
     negatives: Negatives,
     generator: np.random.Generator,
     num_replicates: int = 10_000,
+    min_group_size: int = 1,
     confidence: float = 0.95,
 ) -> tuple[Disparity, ...]:
     """Return every disparity of the groups of one grouping.
@@ -190,6 +191,8 @@ def parity_measures(
             the indices have their term of misses alone, with all of the weight.
         generator: draws what chance gives, and the interval of GARBE.
         num_replicates: how many to draw.
+        min_group_size: with fewer positives, negatives or rows in a ranked group, what is made of
+            the rate that they are the denominator of is not estimable.
         confidence: of the intervals, in (0, 1).
 
     Returns:
@@ -205,7 +208,8 @@ def parity_measures(
     rates: dict[RateName, _Rate] = {}
     for name in ("recall", "fpr", "selection_rate"):
         shares: Shares = getattr(tally, name)
-        if name in applicable and ranked.size > 1 and (shares.num_trials[ranked] > 0).all():
+        enough = (shares.num_trials[ranked] >= max(1, min_group_size)).all()
+        if name in applicable and ranked.size > 1 and enough:
             rates[name] = _rate(shares, ranked, generator, num_replicates)
 
     def judge(
@@ -217,7 +221,9 @@ def parity_measures(
             return replace(label, reason=TOO_FEW_GROUPS)
         missing = [name for name in needed if name not in rates]
         if missing:
-            return replace(label, reason=f"A ranked group has no {_DENOMINATORS[missing[0]]}.")
+            least = f"fewer than {min_group_size}" if min_group_size > 1 else "no"
+            reason = f"A ranked group has {least} {_DENOMINATORS[missing[0]]}."
+            return replace(label, reason=reason)
         value, low, high, null_median = figures([rates[name] for name in needed])
         if not np.isfinite(value):
             return replace(label, reason=ALL_ZERO)

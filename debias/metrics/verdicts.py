@@ -2,7 +2,8 @@
 
 Two questions are asked of all pairs of groups together. Is some pair different (Holm-adjusted
 score tests)? And is every pair shown to differ by less than the margin (two one-sided tests, which
-must all pass and so need no correction)? The answers make four verdicts:
+must all pass and so need no correction within a grouping; several groupings are Holm-adjusted)? The
+answers make four verdicts:
 
 ===================  ====================  =============================
 verdict              some pair different   all within the margin
@@ -47,7 +48,7 @@ class Verdict:
         margin: a difference that would matter, in (0, 1).
         num_pairs: pairs of ranked groups.
         num_different: those whose adjusted p-value is at most 1 - confidence.
-        equivalence_p_value: the largest of all pairs.
+        equivalence_p_value: the largest of all pairs, adjusted for other groupings if there are.
         needed_per_group: independent faces in each group that would settle an inconclusive case;
             None for another verdict.
     """
@@ -65,6 +66,8 @@ def verdict(
     pairs: Sequence[Pair],
     adjusted_p_values: Sequence[float],
     rates: Sequence[Rate],
+    adjusted_equivalence_p_value: float | None = None,
+    num_tests: int | None = None,
     margin: float = 0.02,
     confidence: float = 0.95,
 ) -> Verdict:
@@ -74,12 +77,17 @@ def verdict(
         pairs: of all ranked groups, tested against the same margin.
         adjusted_p_values: of the pairs, over whatever family they belong to.
         rates: of the ranked groups, each with trials.
+        adjusted_equivalence_p_value: the largest of the pairs, adjusted for other groupings; None
+            where there are none.
+        num_tests: pairs in the whole family; None where these are all.
         margin: a difference that would matter, in (0, 1).
         confidence: one minus the level of the tests.
     """
     alpha = 1.0 - confidence
     num_different = sum(p <= alpha for p in adjusted_p_values)
-    equivalence = max(pair.equivalence_p_value for pair in pairs)
+    equivalence = adjusted_equivalence_p_value
+    if equivalence is None:
+        equivalence = max(pair.equivalence_p_value for pair in pairs)
     word: VerdictWord
     if num_different:
         word = "below_margin" if equivalence <= alpha else "disparity"
@@ -87,7 +95,9 @@ def verdict(
         word = "none_beyond_margin" if equivalence <= alpha else "inconclusive"
     needed = None
     if word == "inconclusive":
-        needed = needed_per_group(rates=rates, margin=margin, confidence=confidence)
+        needed = needed_per_group(
+            rates=rates, num_tests=num_tests, margin=margin, confidence=confidence
+        )
     return Verdict(
         verdict=word,
         margin=margin,
@@ -99,15 +109,19 @@ def verdict(
 
 
 def needed_per_group(
-    *, rates: Sequence[Rate], margin: float = 0.02, confidence: float = 0.95
+    *,
+    rates: Sequence[Rate],
+    num_tests: int | None = None,
+    margin: float = 0.02,
+    confidence: float = 0.95,
 ) -> int:
     """Return how many independent faces a group would settle an inconclusive case.
 
     The larger of two numbers, each for a power of :data:`POWER` and groups of equal size: so many
-    that one pair which differs by the margin is found, at the level that Bonferroni leaves it;
-    and so many that all pairs are shown to lie within the margin, if all groups are alike. Where
-    the groups have as many already, the difference may lie between 0 and the margin; then it is
-    the number that settles it for the largest difference as observed.
+    that one pair which differs by the margin is found, at the level that Bonferroni leaves it in
+    the whole family; and so many that all pairs are shown to lie within the margin, if all groups
+    are alike. Where the groups have as many already, the difference may lie between 0 and the
+    margin; then it is the number that settles it for the largest difference as observed.
 
     Rates are taken about the pooled one, drawn a little towards one half (the centre of its Wilson
     interval), so that it is neither 0 nor 1: 200 of 200 count as 99.1 %. The formulas are those
@@ -116,12 +130,14 @@ def needed_per_group(
 
     Args:
         rates: of at least two groups, each with trials.
+        num_tests: pairs in the family that the tests are corrected for; None where it is those of
+            these groups.
         margin: a difference that would matter, in (0, 1).
         confidence: one minus the level of the tests.
     """
     alpha = 1.0 - confidence
     num_groups = len(rates)
-    num_pairs = num_groups * (num_groups - 1) // 2
+    num_pairs = num_tests or num_groups * (num_groups - 1) // 2
     effective = np.array([group.num_effective for group in rates])
     values = np.array([group.value for group in rates])
     z = _quantile(alpha / 2.0)

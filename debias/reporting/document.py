@@ -46,6 +46,7 @@ from debias.reporting.schema import (
     ShrunkenJson,
     SweepJson,
     VerdictJson,
+    WorstRecallJson,
 )
 
 Status = Literal["ranked", "small", "empty", "unknown"]
@@ -344,6 +345,7 @@ def _grouping_json(
         "groups": groups,
         "num_ranked": len(ranked),
         "worst": None if gap is None else gap["worst"],
+        "worst_recall": _worst_recall_json(result, ranked),
         "gap": gap,
         "mean_of_groups": _finite(result.accuracies.mean_of_groups),
         "mean_of_images": _finite(result.accuracies.mean_of_images),
@@ -372,6 +374,22 @@ def _shrunken_json(result: GroupingResult, code: int) -> ShrunkenJson | None:
     if not math.isfinite(shrunken.value):
         return None
     return {"value": shrunken.value, "low": shrunken.low, "high": shrunken.high}
+
+
+def _worst_recall_json(
+    result: GroupingResult, ranked: Sequence[tuple[str, ...]]
+) -> WorstRecallJson | None:
+    found = result.worst_recall
+    if found is None:
+        return None
+    values = ranked[found.group]
+    return {
+        "value": found.value,
+        "low": found.low,
+        "high": found.high,
+        "group": group_name(values),
+        "values": list(values),
+    }
 
 
 def _pairs_json(result: GroupingResult, ranked: Sequence[tuple[str, ...]]) -> list[PairJson]:

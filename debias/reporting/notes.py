@@ -46,7 +46,8 @@ def notes(
 
 
 def _pool_notes(report: ReportJson) -> list[str]:
-    if report["rows"]["negatives"] != "pool" or not report["attributes"]:
+    rows = report["rows"]
+    if rows["negatives"] != "pool" or not rows["num_negatives"] or not report["attributes"]:
         return []
     return [
         "Negatives have no group and are one pool that all groups share: there is one "
@@ -66,8 +67,8 @@ def _model_notes(report: ReportJson) -> list[str]:
     if report["rows"]["has_weights"]:
         found.append(
             "Rows have weights: rates, areas and calibration are weighted. Thresholds for a "
-            "target, comparisons and figures over models count rows; the sweep over thresholds is "
-            "left out."
+            "target, comparisons, slices and figures over models count rows; the sweep over "
+            "thresholds is left out."
         )
     has_embedding = any(item["role"] == "embedding" for item in report["inputs"])
     if has_embedding and report["slices"] is None:
@@ -143,10 +144,17 @@ def _label_notes(report: ReportJson) -> list[str]:
 
 def _point_notes(report: ReportJson) -> list[str]:
     found = []
+    auc = next((p["measures"]["auc"] for p in report["operating_points"] if p["measures"]), None)
+    if auc is not None and auc["high"] is not None and auc["high"] < 0.5:
+        found.append(
+            f"Scores seem to run the other way (AUC {auc['value']:.3f}): the higher must mean the "
+            "more like a face."
+        )
     points = report["operating_points"]
     if all(point["source"] == "test" for point in points):
         found.append(
-            "No threshold came with the predictions: what the model does in use is not shown."
+            "No threshold came with the predictions: what the model does in use is not shown. "
+            "Give it with --threshold."
         )
     least = report["settings"]["min_false_positives"]
     found += [_few_note(point) for point in points if _expects_few(point, least)]

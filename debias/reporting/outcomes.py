@@ -169,13 +169,11 @@ def _of_grouping(condition: FailCondition, grouping: GroupingJson) -> _Found:
 
 
 def _worst_recall(name: str, grouping: GroupingJson, key: str) -> _Found:
-    """Return the lowest recall of the ranked groups, or a limit of that group's."""
-    ranked = [group for group in grouping["groups"] if group["status"] == "ranked"]
-    known = [group for group in ranked if group["recall"]["value"] is not None]
-    if not known:
+    """Return the lowest recall of the ranked groups, or a limit of it."""
+    worst = grouping["worst_recall"]
+    if worst is None:
         return _Found(of=name, figure=None, reason="no group is large enough to rank")
-    worst = min(known, key=lambda group: group["recall"]["value"] or 0.0)
-    return _Found(of=f"{worst['name']} ({name})", figure=worst["recall"][key])  # type: ignore[literal-required]
+    return _Found(of=f"{worst['group']} ({name})", figure=worst[key])  # type: ignore[literal-required]
 
 
 def _holds(condition: FailCondition, figure: float | str) -> bool:

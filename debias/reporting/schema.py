@@ -110,6 +110,16 @@ class PairJson(TypedDict):
     """Of two one-sided tests: that the difference is smaller than the margin either way."""
 
 
+class WorstRecallJson(TypedDict):
+    """The smallest recall of the ranked groups; its limits allow for its being picked."""
+
+    value: float
+    low: float
+    high: float
+    group: str
+    values: list[str]
+
+
 class VerdictJson(TypedDict):
     """Whether a disparity in recall is shown, and whether one beyond the margin is ruled out."""
 
@@ -119,7 +129,9 @@ class VerdictJson(TypedDict):
     num_different: int
     """Pairs whose adjusted p-value is at most 1 - confidence."""
     equivalence_p_value: float
-    """The largest of all pairs: at most 1 - confidence rules out a gap beyond the margin."""
+    """The largest of all pairs, by Holm over all groupings at this threshold; at most
+    1 - confidence rules out a gap beyond the margin.
+    """
     needed_per_group: int | None
     """Independent faces in each group that would settle an inconclusive case; else null."""
 
@@ -150,6 +162,8 @@ class GroupingJson(TypedDict):
     groups: list[GroupJson]
     num_ranked: int
     worst: str | None
+    worst_recall: WorstRecallJson | None
+    """Null without a ranked group."""
     gap: GapJson | None
     mean_of_groups: float | None
     mean_of_images: float | None
@@ -201,7 +215,9 @@ class GroupComparisonJson(TypedDict):
     num_lost: int
     """Faces that only the compared ones find."""
     mcnemar_p_value: float | None
-    """Exact, two-sided; null without faces. It takes faces as independent."""
+    """Two-sided, of this group alone; exact where faces are of different persons; null without
+    faces.
+    """
 
 
 class GroupingComparisonJson(TypedDict):

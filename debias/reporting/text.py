@@ -205,7 +205,8 @@ def _pairs(grouping: GroupingJson, alpha: float) -> Iterator[str]:
     if not found:
         yield f"  no two groups differ ({test})"
         return
-    yield f"  {len(found)} of {len(grouping['pairs'])} pairs of groups differ ({test}):"
+    verb = "differs" if len(found) == 1 else "differ"
+    yield f"  {len(found)} of {len(grouping['pairs'])} pairs of groups {verb} ({test}):"
     for pair in found[:MAX_PAIRS]:
         low, high = percent(pair["low"], sign=True), percent(pair["high"], sign=True)
         yield (
@@ -230,8 +231,9 @@ def _comparison(comparison: ComparisonJson) -> Iterator[str]:
         yield from wrapped(
             f"At the thresholds that came with either, recall differs by "
             f"{percent(moved['gain'], sign=True)} points and the false-positive rates are "
-            f"{percent(moved['fpr'], 2)} % and {percent(moved['other_fpr'], 2)} %; at that of the "
-            f"other, {percent(moved['gain_at_same_fpr'], sign=True)} points are left.",
+            f"{percent(moved['fpr'], 2)} % and {percent(moved['other_fpr'], 2)} %; with the first "
+            f"threshold moved to the rate of the other, by "
+            f"{percent(moved['gain_at_same_fpr'], sign=True)} points.",
             first="  ",
         )
     for point in comparison["points"]:

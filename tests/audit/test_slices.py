@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from debias.audit.regions import cluster_regions, half_spaces, whitened
+from debias.audit.regions import cluster_regions, half_spaces, principal_components
 from debias.audit.slices import (
     FAMILIES,
     Slices,
@@ -137,8 +137,8 @@ def test_p_values_of_clusters_are_fishers_by_holm_and_doubled() -> None:
     embedding = np.c_[lump, np.zeros((NUM_IMAGES, 3))] + generator.normal(size=(NUM_IMAGES, 4))
     errors = generator.random(NUM_IMAGES) < np.where(lump == 0.0, 0.3, 0.1)
     found = search(embedding, errors)
-    components = whitened(embedding, generator=np.random.default_rng(0))
-    clusters = cluster_regions(components, min_size=30, generator=np.random.default_rng(0))
+    components = principal_components(embedding, generator=np.random.default_rng(0))
+    clusters = cluster_regions(*components, min_size=30, generator=np.random.default_rng(0))
     regions = [region.inside for region in clusters]
     alone = [
         stats.fisher_exact(
@@ -150,11 +150,12 @@ def test_p_values_of_clusters_are_fishers_by_holm_and_doubled() -> None:
         ).pvalue
         for inside in regions
     ]
-    expected = dict(zip([inside.sum() for inside in regions], 2 * holm(alone), strict=True))
+    names = [np.flatnonzero(inside).tobytes() for inside in regions]
+    expected = dict(zip(names, np.minimum(2 * holm(alone), 1.0), strict=True))
     whole = [each for each in found.slices if each.error_rate.num_trials == each.inside.size]
     assert whole
     for each in whole:
-        assert each.adjusted_p_value == pytest.approx(expected[each.inside.size])
+        assert each.adjusted_p_value == pytest.approx(expected[each.inside.tobytes()])
 
 
 def test_families_are_corrected_apart() -> None:
@@ -171,7 +172,7 @@ def test_no_structure_seldom_gives_a_slice() -> None:
     alarms = 0
     for seed in range(60):
         generator = np.random.default_rng(seed)
-        embedding = generator.normal(size=(500, 6))
+        embedding = generator.normal(size=(500, 40))
         errors = generator.random(500) < 0.1
         alarms += bool(search(embedding, errors, seed=seed).slices)
     assert alarms <= 6  # more than 6 of 60 at 5 % each: 2 %
@@ -313,19 +314,22 @@ def test_shapes_and_values_are_checked() -> None:
 def test_components_are_white() -> None:
     generator = np.random.default_rng(0)
     mixed = generator.normal(size=(4000, 5)) @ generator.normal(size=(5, 12)) * 7.0 + 3.0
-    found = whitened(mixed, generator=generator)
+    found, spread = principal_components(mixed, generator=generator)
+    assert spread[0] == 1.0
+    assert (np.diff(spread) < 0.0).all()
     assert found.shape == (4000, 5)  # the other seven are combinations of them
     np.testing.assert_allclose(found.mean(axis=0), 0.0, atol=0.01)
     np.testing.assert_allclose(np.cov(found, rowvar=False), np.eye(5), atol=0.02)
     stray = np.r_[mixed, 1e4 * mixed[:1]]
-    assert np.abs(whitened(stray, generator=generator)).max() == 5.0
+    assert np.abs(principal_components(stray, generator=generator)[0]).max() == 5.0
 
 
 def test_components_of_the_largest_variance_come_first() -> None:
     generator = np.random.default_rng(0)
     rows = generator.normal(size=(4000, 100)) * np.where(np.arange(100) == 70, 9.0, 1.0)
     rows[:, 30] *= 1e-3  # an inactive unit
-    found = whitened(rows, generator=generator)
+    found, spread = principal_components(rows, generator=generator)
+    assert spread[1] == pytest.approx(1 / 9, rel=0.2)
     assert found.shape == (4000, 64)
     assert abs(np.corrcoef(found[:, 0], rows[:, 70])[0, 1]) > 0.99
     assert max(abs(np.corrcoef(column, rows[:, 30])[0, 1]) for column in found.T) < 0.1
@@ -334,7 +338,7 @@ def test_components_of_the_largest_variance_come_first() -> None:
 def test_many_images_are_placed_by_axes_from_some_of_them() -> None:
     generator = np.random.default_rng(0)
     many = generator.normal(size=(30_000, 3)).astype(np.float32) * np.array([1, 10, 100])
-    found = whitened(many, generator=generator)
+    found, _ = principal_components(many, generator=generator)
     assert found.shape == (30_000, 3)
     np.testing.assert_allclose(np.cov(found, rowvar=False), np.eye(3), atol=0.05)
 
@@ -343,20 +347,20 @@ def test_clusters_part_all_images_at_each_resolution() -> None:
     embedding, _, _ = planted()
     regions = list(
         cluster_regions(
-            whitened(embedding, generator=np.random.default_rng(0)),
+            *principal_components(embedding, generator=np.random.default_rng(0)),
             min_size=1,
             generator=np.random.default_rng(0),
         )
     )
     covered = np.sum([region.inside for region in regions], axis=0)
-    assert (covered == 4).all()
+    assert (covered == 6).all()  # three resolutions, twice
     for region in regions:
         assert region.depth[region.inside].mean() > region.depth[~region.inside].mean()
 
 
 def test_half_spaces_look_at_no_error_but_those_searched() -> None:
     embedding, errors, _ = planted()
-    components = whitened(embedding, generator=np.random.default_rng(0))
+    components, _ = principal_components(embedding, generator=np.random.default_rng(0))
     searched = np.random.default_rng(0).random(NUM_IMAGES) < 0.5
     first, second = (
         list(half_spaces(components, errors=given_, searched=searched))
@@ -367,6 +371,17 @@ def test_half_spaces_look_at_no_error_but_those_searched() -> None:
         np.testing.assert_array_equal(region.inside, other.inside)
     shares = [region.inside[searched].mean() for region in first[:4]]
     assert shares == pytest.approx([0.025, 0.05, 0.1, 0.2], abs=0.002)
+
+
+def test_a_second_direction_is_that_of_the_errors_left() -> None:
+    generator = np.random.default_rng(0)
+    components = generator.normal(size=(4000, 5)).astype(np.float32)
+    rate = np.select([components[:, 0] > 1.5, components[:, 3] < -1.5], [0.8, 0.5], 0.02)
+    errors = generator.random(4000) < rate
+    regions = list(half_spaces(components, errors=errors, searched=np.ones(4000, dtype=bool)))
+    first, second = regions[0].depth, regions[4].depth
+    assert np.corrcoef(first, components[:, 0])[0, 1] > 0.8
+    assert np.corrcoef(second, components[:, 3])[0, 1] < -0.5
 
 
 @pytest.mark.parametrize(

@@ -113,12 +113,12 @@ def test_rows_without_label_are_counted_and_left_out(tmp_path: Path) -> None:
 
 
 def test_what_rows_share(tmp_path: Path) -> None:
-    """Faces share a person, else a picture; non-faces a picture, else the id before the window."""
+    """Rows share a person where that is known, else a picture, else the id before the window."""
     found = read(tmp_path, identity_id=["p", "p", "p", None])
     assert (found.num_identified, found.num_persons) == (2, 1)
-    faces, negatives = cluster_codes(found.faces["cluster"]), found.negatives["cluster"]
-    assert faces.tolist() == [0, 0]
-    assert cluster_codes(negatives).tolist() == [0, 0]
+    assert cluster_codes(found.table["cluster"]).tolist() == [0, 0, 0, 1]
+    found = read(tmp_path, identity_id=["p", "p", None, None])
+    assert cluster_codes(found.negatives["cluster"]).tolist() == [0, 0]
     found = read(tmp_path, picture=["x.jpg", "x.jpg", "y.jpg", "z.jpg"])
     assert (found.num_identified, found.num_persons) == (0, 0)
     assert cluster_codes(found.faces["cluster"]).tolist() == [0, 0]

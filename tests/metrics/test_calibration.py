@@ -90,7 +90,7 @@ def test_chance_gives_a_perfect_model_what_is_said(num_rows: int) -> None:
     found = [calibration(y_true=y, y_score=s) for y, s in (drawn(i, num_rows) for i in range(200))]
     mean = np.mean([limits(item)[1] for item in found])
     assert np.mean([item.expected_by_chance for item in found]) == pytest.approx(mean, rel=0.03)
-    assert f"{found[0].expected_by_chance:.4f}" in str(found[0].error.reason)
+    assert f"{100 * found[0].expected_by_chance:.1f} %" in str(found[0].error.reason)
 
 
 def test_expected_error_of_one_bin_is_exact() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as sm_mcnemar
 
 from debias.errors import TooFewNegativesError
@@ -235,3 +236,38 @@ def test_no_moved_threshold_without_faces_or_negatives() -> None:
             negative_scores=np.zeros(negatives.shape[1]),
         )
         assert found is None
+
+
+def test_persons_count_once_in_mcnemar() -> None:
+    """A person found ten times more by one model says as much as one face that is."""
+    alone = mcnemar(num_gained=40, num_lost=20)
+    assert mcnemar(num_gained=40, num_lost=20, sum_of_squares=60) == alone
+    shared = mcnemar(num_gained=40, num_lost=20, sum_of_squares=600)
+    assert shared == pytest.approx(2 * stats.norm.sf(20 / np.sqrt(600)))
+    assert shared > 10 * alone
+
+
+def test_like_gaps_are_not_shown_to_differ_for_a_difference_in_recall() -> None:
+    """The lower the recalls the wider they scatter: a gap by chance is no gap."""
+    generator = np.random.default_rng(0)
+    tones = np.repeat(list("abcdefgh"), 100)
+    shown = 0
+    for _ in range(40):
+        negatives = generator.normal(0, 1, (2, 1000))
+        faces = generator.normal([[4.2], [1.9]], 1, (2, tones.size))
+        scores = PairedScores(
+            faces=faces,
+            negatives=negatives,
+            face_clusters=np.arange(tones.size),
+            negative_clusters=np.arange(1000),
+        )
+        found = compare_at_fpr(
+            scores=scores,
+            groupings=[grouping_of(tones)],
+            target_fpr=0.05,
+            generator=generator,
+            num_replicates=100,
+        ).groupings[0]
+        _, low, high = limits(found.gap)
+        shown += low > 0 or high < 0
+    assert shown <= 4

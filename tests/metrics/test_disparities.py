@@ -20,6 +20,7 @@ from debias.metrics.disparities import (
     ranked_groups,
     rates_by_group,
     rows_for_tests,
+    worst_rate,
 )
 from debias.metrics.intervals import Rate, newcombe, rate
 from debias.metrics.score_tests import difference_p_values, equivalence_p_values, two_rates
@@ -271,3 +272,29 @@ def test_persons_widen_the_interval_of_their_group_alone() -> None:
     dark, light = rates_by_group(hits=hits, grouping=grouping, clusters=persons)
     assert dark.design_effect > 8.0
     assert light.design_effect == 1.0
+
+
+def test_the_worst_rate_allows_for_its_being_picked() -> None:
+    """Of twelve like groups, the smallest observed rate is far below what each has."""
+    generator = np.random.default_rng(0)
+    covered = alone = 0
+    for _ in range(400):
+        rates = rates_of(*((int(k), 200) for k in generator.binomial(200, 0.9, size=12)))
+        found = worst_rate(rates=rates)
+        assert found.value == min(each.value for each in rates) == rates[found.group].value
+        covered += found.low <= 0.9 <= found.high
+        alone += rates[found.group].low <= 0.9 <= rates[found.group].high
+    assert covered / 400 > 0.93
+    assert alone / 400 < 0.85
+
+
+def test_one_group_has_its_own_interval_as_the_worst() -> None:
+    (only,) = rates_of((90, 100))
+    found = worst_rate(rates=[only])
+    assert (found.value, found.low, found.high) == pytest.approx((only.value, only.low, only.high))
+
+
+def test_means_may_be_weighted() -> None:
+    rates = rates_of((50, 100), (90, 100))
+    assert accuracies(rates=rates).mean_of_images == pytest.approx(0.7)
+    assert accuracies(rates=rates, weights=[100, 1000]).mean_of_images == pytest.approx(0.95 / 1.1)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
+from sklearn.metrics import roc_curve
 
 from debias.metrics.counts import Grouping, group_rows
 from debias.metrics.disparities import null_gap, rates_by_group
@@ -260,3 +261,16 @@ def test_constant_scores_leave_one_threshold_that_nothing_passes() -> None:
 def test_the_same_generator_draws_the_same() -> None:
     first, second = Rows().sweep(), Rows().sweep()
     np.testing.assert_array_equal(first.groupings[0].null_median, second.groupings[0].null_median)
+
+
+def test_points_lie_on_the_roc_curve_of_scikit_learn() -> None:
+    rows = Rows()
+    found = rows.sweep()
+    fpr, recall, _ = roc_curve(
+        np.r_[np.ones(NUM_FACES), np.zeros(NUM_NEGATIVES)],
+        np.r_[rows.faces, rows.negatives],
+        drop_intermediate=False,
+    )
+    known = {(round(x, 9), round(y, 9)) for x, y in zip(fpr, recall, strict=True)}
+    ours = {(round(x, 9), round(y, 9)) for x, y in zip(found.fpr, found.recall, strict=True)}
+    assert ours <= known

@@ -37,6 +37,7 @@ from debias.reporting.schema import (
     SweepGroupingJson,
     SweepJson,
     VerdictJson,
+    WorstRecallJson,
 )
 
 MARGIN, CONFIDENCE, NUM_NEGATIVES, MIN_GROUP_SIZE = 0.02, 0.95, 20_000, 30
@@ -534,6 +535,7 @@ def _grouping(
         "groups": groups,
         "num_ranked": len(ranked),
         "worst": None,
+        "worst_recall": _worst_recall(ranked),
         "gap": None,
         "mean_of_groups": float(np.mean(rates)) if rates else None,
         "mean_of_images": float(np.average(rates, weights=sizes)) if rates else None,
@@ -566,6 +568,19 @@ def _grouping(
 def _value(found: RateJson) -> float:
     assert found["value"] is not None
     return found["value"]
+
+
+def _worst_recall(ranked: Sequence[GroupJson]) -> WorstRecallJson | None:
+    if not ranked:
+        return None
+    worst = min(ranked, key=lambda group: _value(group["recall"]))
+    return {
+        "value": _value(worst["recall"]),
+        "low": min(group["recall"]["low"] or 0.0 for group in ranked),
+        "high": min(group["recall"]["high"] or 0.0 for group in ranked),
+        "group": worst["name"],
+        "values": worst["values"],
+    }
 
 
 def _shrink(ranked: Sequence[GroupJson]) -> None:

@@ -229,7 +229,7 @@ def test_the_card_says_what_the_report_says() -> None:
     assert "python 3.11.7, debias-faces 0.1, numpy 2.4.6" in text
     assert "groups: skin_tone, gender" in text
     assert PROVENANCES["estimated"] in text
-    assert "Refused: a false-positive rate of 0.01 %" in text
+    assert "Refused: 0.0001 of 200 negatives" in text
     assert report["slices"] is not None
     for image_id in report["slices"]["slices"][0]["image_ids"]:
         assert image_id not in text

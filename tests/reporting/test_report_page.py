@@ -258,8 +258,8 @@ def test_disparities_that_do_not_apply_are_named_once() -> None:
 def test_refused_thresholds_and_missing_parts_say_so(pages: dict[str, str]) -> None:
     text = Page(pages["refused"]).text
     assert "No threshold could be judged: every target was refused." in text
-    assert text.count("Refused. 0.01 of 200 negatives") == 1
-    assert text.count("Refused. 0.001 of 200 negatives") == 1
+    assert text.count("Refused: 0.01 of 200 negatives") == 1
+    assert text.count("Refused: 0.001 of 200 negatives") == 1
     decided = Page(pages["decisions"])
     assert "Decisions as given (y_pred)" in decided.text
     assert "Not applicable. There are no scores." in decided.text
