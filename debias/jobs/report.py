@@ -346,9 +346,17 @@ def _body(
         comparison=versus,
         seeds=over_seeds(judged, settings),
         slices=regions,
-        remarks=() if choice.reason is None else (choice.reason,),
+        remarks=tuple(filter(None, (choice.reason, _outside_strata(known, within)))),
         lookalikes=table.lookalikes,
     )
+
+
+def _outside_strata(known: RowAttributes, within: Sequence[str]) -> str | None:
+    """Return how many faces are in no stratum, in words; None where all are in one."""
+    num_outside = int(known.faces.table[list(within)].isna().any(axis="columns").sum())
+    if not num_outside:
+        return None
+    return f"{num_outside:,} faces of unknown {' or '.join(within)} are in no stratum."
 
 
 def _report(

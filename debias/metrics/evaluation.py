@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -82,7 +82,8 @@ class GroupingResult:
         null_gap: what chance alone gives.
         accuracies: E[A] and Var[A].
         pairs: every two ranked groups.
-        adjusted_p_values: of the pairs, by Holm over all groupings of the evaluation.
+        adjusted_p_values: of the pairs, by Holm over all groupings of all rows, or over all those
+            within control features.
         verdict: whether a disparity is shown, or one beyond the margin ruled out.
         disparities: parity and equality of odds, GARBE and FDR.
     """
@@ -137,10 +138,13 @@ def evaluate(
 ) -> Evaluation:
     """Return rates, disparities, tests and verdicts of one set of answers.
 
+    The groupings of all rows are one family of tests, and those within control features another,
+    so that looking into strata takes nothing from what all rows show.
+
     Args:
         y_true: 1 for a face and 0 for a negative, shape (row,).
         y_pred: 1 where "face" was answered, shape (row,).
-        groupings: who belongs where.
+        groupings: who belongs where; those within control features come last.
         negatives: whether they are one pool that all groups share, or belong to groups.
         generator: draws what chance gives.
         clusters: the person of each face and the picture of each negative as integers from 0,
@@ -217,32 +221,16 @@ def evaluate_tallies(
         )
         for item in groupings
     ]
-    family = [pair.p_value for result in results for pair in result.pairs]
-    adjusted = iter(holm(family).tolist())
-    equivalence = iter(
-        holm(
-            [
-                max(pair.equivalence_p_value for pair in result.pairs)
-                for result in results
-                if result.pairs
-            ]
-        ).tolist()
-    )
     (recall,), (fpr,) = (rates_of(shares, confidence) for shares in (overall.recall, overall.fpr))
+    judged = [
+        *_judged([r for r in results if not r.within], margin=margin, confidence=confidence),
+        *_judged([r for r in results if r.within], margin=margin, confidence=confidence),
+    ]
     return Evaluation(
         recall=recall,
         fpr=fpr,
         measures=overall_measures(tally=overall, confidence=confidence),
-        groupings=tuple(
-            _judged(
-                replace(result, adjusted_p_values=tuple(next(adjusted) for _ in result.pairs)),
-                equivalence_p_value=next(equivalence) if result.pairs else 1.0,
-                num_tests=len(family),
-                margin=margin,
-                confidence=confidence,
-            )
-            for result in results
-        ),
+        groupings=tuple(judged),
     )
 
 
@@ -293,26 +281,30 @@ def _evaluate_grouping(
 
 
 def _judged(
-    result: GroupingResult,
-    *,
-    equivalence_p_value: float,
-    num_tests: int,
-    margin: float,
-    confidence: float,
-) -> GroupingResult:
-    """Return a result with its verdict, which takes the adjusted p-values."""
-    if not result.pairs:
-        return result
-    found = verdict(
-        pairs=result.pairs,
-        adjusted_p_values=result.adjusted_p_values,
-        rates=[result.recall[position] for position in result.ranked],
-        adjusted_equivalence_p_value=equivalence_p_value,
-        num_tests=num_tests,
-        margin=margin,
-        confidence=confidence,
+    results: Sequence[GroupingResult], *, margin: float, confidence: float
+) -> Iterator[GroupingResult]:
+    """Yield results with their verdicts; all of them are one family of tests."""
+    family = [pair.p_value for result in results for pair in result.pairs]
+    adjusted = iter(holm(family).tolist())
+    several = [result for result in results if result.pairs]
+    equivalence = iter(
+        holm([max(p.equivalence_p_value for p in result.pairs) for result in several]).tolist()
     )
-    return replace(result, verdict=found)
+    for result in results:
+        if not result.pairs:
+            yield result
+            continue
+        p_values = tuple(next(adjusted) for _ in result.pairs)
+        found = verdict(
+            pairs=result.pairs,
+            adjusted_p_values=p_values,
+            rates=[result.recall[position] for position in result.ranked],
+            adjusted_equivalence_p_value=next(equivalence),
+            num_tests=len(family),
+            margin=margin,
+            confidence=confidence,
+        )
+        yield replace(result, adjusted_p_values=p_values, verdict=found)
 
 
 def rates_of(shares: Shares, confidence: float = 0.95) -> tuple[Rate, ...]:

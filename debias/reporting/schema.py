@@ -102,7 +102,9 @@ class PairJson(TypedDict):
     high: float
     p_value: float
     adjusted_p_value: float
-    """By Holm, over all pairs of all groupings at this threshold."""
+    """By Holm, over all pairs of all groupings at this threshold (those within control features are
+    a family of their own).
+    """
     family_low: float
     family_high: float
     """Limits that hold for all pairs of the grouping together."""

@@ -346,3 +346,19 @@ def test_a_group_is_as_large_as_its_images_however_many_models_judge_them() -> N
     )
     grouping = grouping_of(only_point(report), ["skin_tone"])
     assert {group["status"] for group in grouping["groups"]} == {"small"}
+
+
+def test_faces_in_no_stratum_are_counted() -> None:
+    y_true = np.arange(400) % 2
+    features = pd.DataFrame(
+        {
+            "tone": np.tile(["dark", "dark", "light", "light"], 100),
+            "pose": [None if row % 40 == 1 else "frontal" for row in range(400)],
+        }
+    )
+    report = fairness_report(
+        y_true=y_true, y_pred=y_true, sensitive_features=features, within=["pose"]
+    )
+    assert "10 faces of unknown pose are in no stratum." in report["notes"]
+    strata = [g for g in report["operating_points"][0]["groupings"] if g["within"]]
+    assert sum(g["recall"]["num_trials"] for g in strata[0]["groups"]) == 190

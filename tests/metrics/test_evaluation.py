@@ -86,6 +86,34 @@ def test_pairs_of_all_groupings_are_one_family(features: pd.DataFrame) -> None:
     assert adjusted == pytest.approx(list(holm(raw)))
 
 
+def test_strata_take_nothing_from_what_all_rows_show(features: pd.DataFrame) -> None:
+    answers = np.where(features["tone"] == "dark", np.arange(800) % 20 > 1, np.arange(800) % 20 > 0)
+
+    def groupings(num_strata: int) -> list[GroupedRows]:
+        found = []
+        for number in range(-1, num_strata):
+            rows = np.arange(800) if number < 0 else np.flatnonzero(np.arange(800) % 4 == number)
+            grouping = group_rows(sensitive_features=features.iloc[rows], columns=["tone"])
+            within = {} if number < 0 else {"part": str(number)}
+            found.append(GroupedRows(grouping=grouping, rows=rows, within=within))
+        return found
+
+    alone, beside = (
+        evaluate(
+            y_true=np.ones(800),
+            y_pred=answers,
+            groupings=groupings(num_strata),
+            negatives="pool",
+            generator=np.random.default_rng(0),
+        ).groupings
+        for num_strata in (0, 4)
+    )
+    assert alone[0].verdict == beside[0].verdict
+    assert alone[0].adjusted_p_values == beside[0].adjusted_p_values
+    raw = [result.pairs[0].p_value for result in beside[1:]]
+    assert [result.adjusted_p_values[0] for result in beside[1:]] == pytest.approx(list(holm(raw)))
+
+
 def test_one_group_has_no_gap_and_no_faces_no_recall() -> None:
     one = pd.DataFrame({"tone": ["dark"] * 50, "gender": ["female"] * 50})
     found = evaluate_faces(one, np.ones(50, dtype=bool))
