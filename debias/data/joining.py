@@ -147,18 +147,6 @@ def read_row_attributes(
     return known
 
 
-def read_face_attributes(
-    predictions: Predictions,
-    path: Path,
-    *,
-    columns: Sequence[str],
-    provenance: Mapping[str, str] = NOTHING_STATED,
-) -> FaceAttributes:
-    """Return the attributes of the faces alone; see :func:`read_row_attributes`."""
-    known = read_row_attributes(predictions, path, columns=columns, provenance=provenance)
-    return known.faces
-
-
 def join_attributes(predictions: Predictions, attributes: Attributes) -> RowAttributes:
     """Return the attributes of all rows, joined on ``image_id``.
 

@@ -143,7 +143,7 @@ def _readable(path: Path) -> Iterator[None]:
         yield
     except (OSError, UnicodeError, csv.Error, pa.ArrowException) as problem:
         kind = "CSV" if path.suffix.lower() == ".csv" else "Parquet"
-        reason = " ".join(str(problem).split())[:200]
+        reason = " ".join(str(problem).split())[:200].rstrip(".")
         raise DataError(
             f"cannot be read as {kind}: {reason}",
             where=path,

@@ -48,7 +48,7 @@ def read_table(path: Path, *, columns: Sequence[str] | None = None) -> pd.DataFr
     try:
         table = read(path, columns)
     except (OSError, UnicodeError, csv.Error, pa.ArrowException) as problem:
-        reason = " ".join(str(problem).split())[:200]
+        reason = " ".join(str(problem).split())[:200].rstrip(".")
         raise DataError(
             f"cannot be read as {name}: {reason}",
             where=path,

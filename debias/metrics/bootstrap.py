@@ -1,4 +1,4 @@
-"""Samples of persons and pictures with replacement, for two models on the same images."""
+"""Samples of persons and pictures with replacement, for several models on the same images."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from debias.metrics.intervals import FloatArray
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PairedScores:
-    """The scores of two models on the same images.
+    """The scores of two models, or more, on the same images.
 
     Attributes:
-        faces: of the first and the second model, shape (2, face).
-        negatives: of the first and the second model, shape (2, negative).
+        faces: of each model, shape (model, face).
+        negatives: of each model, shape (model, negative).
         face_clusters: the person of each face as integers from 0, shape (face,).
         negative_clusters: the picture of each non-face as integers from 0, shape (negative,).
     """
@@ -56,27 +56,29 @@ def bootstrap_recalls(
     generator: np.random.Generator,
     num_replicates: int,
 ) -> list[FloatArray]:
-    """Return both models' recalls in bootstrap samples of persons and of pictures.
+    """Return all models' recalls in bootstrap samples of persons and of pictures.
 
     Args:
-        scores: both models' scores.
+        scores: all models' scores.
         groupings: of the faces.
-        target_fpr: what either threshold, set anew in every sample, keeps to.
-        generator: draws the samples, the same ones for both models.
+        target_fpr: what every threshold, set anew in every sample, keeps to.
+        generator: draws the samples, the same ones for all models.
         num_replicates: how many samples.
 
     Returns:
-        For each grouping an array of shape (replicate, 2, group); NaN where a sample has no face.
+        For each grouping an array of shape (replicate, model, group); NaN where a sample has no
+        face.
     """
     order = np.argsort(-scores.negatives, axis=1, kind="stable")
     descending = np.take_along_axis(scores.negatives, order, axis=1)
-    recalls = [np.empty((num_replicates, 2, len(grouping.groups))) for grouping in groupings]
+    num_models = len(order)
+    recalls = [np.empty((num_replicates, num_models, len(g.groups))) for g in groupings]
     for replicate in range(num_replicates):
         negatives = cluster_weights(clusters=scores.negative_clusters, generator=generator)
         faces = cluster_weights(clusters=scores.face_clusters, generator=generator)
         excluded = [
             _first_excluded(descending[model], negatives[order[model]], target_fpr)
-            for model in range(2)
+            for model in range(num_models)
         ]
         hits = scores.faces > np.array(excluded)[:, None]
         for grouping, out in zip(groupings, recalls, strict=True):
@@ -95,10 +97,10 @@ def _first_excluded(descending: FloatArray, weights: NDArray[np.int64], target_f
 def weighted_recalls(
     *, hits: NDArray[np.bool_], grouping: Grouping, weights: NDArray[np.int64] | FloatArray
 ) -> FloatArray:
-    """Return the weighted recall of both models, shape (2, group); NaN without weight.
+    """Return the weighted recall of every model, shape (model, group); NaN without weight.
 
     Args:
-        hits: which faces either model finds, shape (2, face).
+        hits: which faces each model finds, shape (model, face).
         grouping: of the faces.
         weights: how often each face counts, shape (face,).
     """

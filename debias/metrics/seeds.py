@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from debias.metrics.bootstrap import cluster_weights, weighted_recalls
+from debias.metrics.bootstrap import PairedScores, bootstrap_recalls, weighted_recalls
 from debias.metrics.counts import Grouping
 from debias.metrics.disparities import ranked_groups
 from debias.metrics.intervals import FloatArray, cluster_units, design_effects
@@ -156,7 +156,18 @@ def seed_figures(
     all_groupings = [everybody, *groupings]
     replicates = None
     if len(scores.seeds) >= MIN_SEEDS:
-        replicates = _replicates(scores, all_groupings, target_fpr, generator, num_replicates)
+        replicates = bootstrap_recalls(
+            scores=PairedScores(
+                faces=scores.faces,
+                negatives=scores.negatives,
+                face_clusters=scores.face_clusters,
+                negative_clusters=scores.negative_clusters,
+            ),
+            groupings=all_groupings,
+            target_fpr=target_fpr,
+            generator=generator,
+            num_replicates=num_replicates,
+        )
     return tuple(
         figure
         for k, grouping in enumerate(all_groupings)
@@ -258,31 +269,6 @@ def two_level_interval(
         shrink = 1.0 + z**2 / float(num_rows[0])
         centre, half = (mean + (shrink - 1.0) / 2.0) / shrink, half / shrink
     return max(0.0, min(mean, centre - half)), min(1.0, max(mean, centre + half))
-
-
-def _replicates(
-    scores: SeedScores,
-    groupings: Sequence[Grouping],
-    target_fpr: float,
-    generator: np.random.Generator,
-    num_replicates: int,
-) -> list[FloatArray]:
-    """Return all seeds' recalls in samples of persons and pictures, (replicate, seed, group)."""
-    order = np.argsort(-scores.negatives, axis=1, kind="stable")
-    descending = np.take_along_axis(scores.negatives, order, axis=1)
-    rows = np.arange(len(order))
-    recalls = [np.empty((num_replicates, len(order), len(g.groups))) for g in groupings]
-    for replicate in range(num_replicates):
-        negatives = cluster_weights(clusters=scores.negative_clusters, generator=generator)
-        faces = cluster_weights(clusters=scores.face_clusters, generator=generator)
-        above = np.cumsum(negatives[order], axis=1)
-        # As in operating_point, the rate is met up to rounding of the product.
-        allowed = np.floor(target_fpr * above[0, -1] * (1.0 + 1e-12) + 1e-9)
-        excluded = descending[rows, np.count_nonzero(above <= allowed, axis=1)]
-        hits = scores.faces > excluded[:, None]
-        for grouping, out in zip(groupings, recalls, strict=True):
-            out[replicate] = weighted_recalls(hits=hits, grouping=grouping, weights=faces)
-    return recalls
 
 
 def _independent_rows(

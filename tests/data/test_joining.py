@@ -9,7 +9,6 @@ from debias.data.joining import (
     RequestedMode,
     RowAttributes,
     negatives_mode,
-    read_face_attributes,
     read_row_attributes,
 )
 from debias.data.predictions import Predictions, read_predictions
@@ -35,9 +34,9 @@ def test_attributes_join_by_id_and_both_leftovers_are_counted(
     tmp_path: Path, predictions: Predictions
 ) -> None:
     path = save(tmp_path, image_id=["x", "n", "c", "a"], race=["q", None, "dark", "light"])
-    known = read_face_attributes(
+    known = read_row_attributes(
         predictions, path, columns=["tone=race"], provenance={"tone": "annotated"}
-    )
+    ).faces
     assert known.table.index.tolist() == ["a", "b", "c"]
     assert known.table["tone"].fillna("-").tolist() == ["light", "-", "dark"]
     assert dict(known.provenance) == {"tone": "annotated"}
@@ -47,7 +46,7 @@ def test_attributes_join_by_id_and_both_leftovers_are_counted(
 
 def test_non_faces_with_attributes_are_counted(tmp_path: Path, predictions: Predictions) -> None:
     path = save(tmp_path, image_id=["n", "a"], race=["q", "dark"])
-    known = read_face_attributes(predictions, path, columns=["race"])
+    known = read_row_attributes(predictions, path, columns=["race"]).faces
     assert known.num_negatives_known == 1
     assert known.table["race"].notna().sum() == 1
 
@@ -55,17 +54,17 @@ def test_non_faces_with_attributes_are_counted(tmp_path: Path, predictions: Pred
 def test_attributes_of_other_images_are_refused(tmp_path: Path, predictions: Predictions) -> None:
     path = save(tmp_path, image_id=["a.jpg", "b.jpg"], race=["q", "q"])
     with pytest.raises(DataError, match=r"none of the 3 faces .* 'a.jpg' here and like 'a'"):
-        read_face_attributes(predictions, path, columns=["race"])
+        read_row_attributes(predictions, path, columns=["race"])
 
 
 def test_without_columns_nothing_is_read(tmp_path: Path, predictions: Predictions) -> None:
-    known = read_face_attributes(predictions, tmp_path / "missing.csv", columns=[])
+    known = read_row_attributes(predictions, tmp_path / "missing.csv", columns=[]).faces
     assert known.table.shape == (3, 0)
 
 
 def test_provenance_without_attributes_is_refused(tmp_path: Path, predictions: Predictions) -> None:
     with pytest.raises(UsageError, match="provenance of 'race', but no attribute is named"):
-        read_face_attributes(predictions, tmp_path, columns=[], provenance={"race": "proxy"})
+        read_row_attributes(predictions, tmp_path, columns=[], provenance={"race": "proxy"})
 
 
 def read_mixed(folder: Path, num_known: int, *, num_negatives: int = 10) -> RowAttributes:
@@ -96,16 +95,14 @@ def test_all_rows_get_their_attributes(tmp_path: Path, predictions: Predictions)
     assert known.negatives["tone"].tolist() == ["dark"]
 
 
-def test_the_faces_of_all_rows_are_those_read_alone(
-    tmp_path: Path, predictions: Predictions
-) -> None:
+def test_the_faces_are_cut_out_of_all_rows(tmp_path: Path, predictions: Predictions) -> None:
     path = save(tmp_path, image_id=["x", "n", "c", "a"], race=["q", None, "dark", "light"])
-    whole = read_row_attributes(predictions, path, columns=["race"]).faces
-    alone = read_face_attributes(predictions, path, columns=["race"])
-    pd.testing.assert_frame_equal(whole.table, alone.table)
-    assert whole.num_faces_matched == alone.num_faces_matched == 2
-    assert whole.num_negatives_known == 0  # it has a row, but an empty one
-    assert read_row_attributes(predictions, path, columns=["race"]).num_negatives_matched == 1
+    whole = read_row_attributes(predictions, path, columns=["race"])
+    pd.testing.assert_frame_equal(whole.faces.table, whole.table.loc[["a", "b", "c"]])
+    assert whole.faces.table["race"].fillna("-").tolist() == ["light", "-", "dark"]
+    assert whole.faces.num_faces_matched == whole.num_faces_matched == 2
+    assert whole.faces.num_negatives_known == 0  # it has a row, but an empty one
+    assert whole.num_negatives_matched == 1
 
 
 def test_an_image_of_several_seeds_has_its_attributes_in_each_row(tmp_path: Path) -> None:
