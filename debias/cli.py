@@ -8,27 +8,23 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from debias import __version__
 from debias.cli_data import add_data
 from debias.cli_demo import add_demo
+from debias.cli_explore import add_explore
+from debias.cli_images import add_images, add_strict, image_source
 from debias.cli_options import (
-    DATA_HELP,
     add_groups,
     add_output,
     label_provenance,
     names,
-    positive,
     prepared_data,
     take_groups,
 )
 from debias.cli_report import add_report, print_report
 from debias.errors import DebiasError, MissingExtraError, UsageError, nearest
-
-if TYPE_CHECKING:
-    from debias.data.prepared_folder import PreparedData
-    from debias.data.source import ImageSource
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -123,6 +119,7 @@ def _parser() -> _Parser:
     _add_predict(jobs)
     add_report(jobs, _add_job)
     add_data(jobs, _add_job)
+    add_explore(jobs, _add_job)
     add_demo(jobs, _add_job)
     return parser
 
@@ -137,38 +134,9 @@ def _add_job(jobs: Any, name: str, run: Callable[[Any], int], summary: str) -> _
     return parser
 
 
-def _add_images(parser: argparse.ArgumentParser) -> None:
-    images = parser.add_argument_group("images")
-    images.add_argument(
-        "images",
-        nargs="?",
-        type=Path,
-        metavar="MANIFEST",
-        help="a CSV or Parquet file of images, or a folder of unlabelled ones to predict",
-    )
-    images.add_argument(
-        "--data",
-        action="append",
-        metavar="NAME",
-        help=f"{DATA_HELP}; repeatable, for faces of one set and non-faces of another",
-    )
-    images.add_argument("--faces", type=Path, metavar="DIR", help="a folder of faces")
-    images.add_argument("--non-faces", type=Path, metavar="DIR", help="a folder of non-faces")
-    images.add_argument(
-        "--where",
-        action="append",
-        default=[],
-        metavar="COLUMN=VALUE,...",
-        help="use the manifest's rows with one of these values; also COLUMN!=VALUE; repeatable",
-    )
-    images.add_argument("--cache", type=Path, metavar="DIR", help="where decoded images are kept")
-    images.add_argument("--workers", type=positive, metavar="N", help="threads that decode")
-    images.add_argument("--strict", action="store_true", help="stop if an image cannot be decoded")
-
-
 def _add_train(jobs: Any) -> None:
     parser = _add_job(jobs, "train", _train, "train a debiased face classifier")
-    _add_images(parser)
+    add_strict(add_images(parser))
     add_output(parser, resume=True)
     settings = parser.add_argument_group("settings (the last one given wins, flags last of all)")
     settings.add_argument("--preset", default="default", help="default, paper or mit-lab")
@@ -207,28 +175,13 @@ _FLAGS: dict[str, tuple[str, type, str]] = {
 
 def _add_predict(jobs: Any) -> None:
     parser = _add_job(jobs, "predict", _predict, "score images with a trained model")
-    _add_images(parser)
+    add_strict(add_images(parser))
     parser.add_argument("--model", type=Path, required=True, metavar="RUN", help="a run directory")
     parser.add_argument(
         "--windows", type=int, metavar="N", help="windows of each non-face picture (as in training)"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
     add_output(parser)
-
-
-def _source(chosen: argparse.Namespace, prepared: list[PreparedData]) -> ImageSource:
-    from debias.data.combine import ListedSet
-    from debias.data.source import ImageSource
-
-    return ImageSource(
-        images=chosen.images,
-        sets=tuple(
-            ListedSet(manifest=one.manifest, root=one.root, name=one.name) for one in prepared
-        ),
-        faces=chosen.faces,
-        non_faces=chosen.non_faces,
-        where=tuple(chosen.where),
-    )
 
 
 def _nested(chosen: argparse.Namespace) -> dict[str, Any]:
@@ -272,11 +225,12 @@ def _train(chosen: argparse.Namespace) -> int:
             chosen.output,
             overwrite=chosen.overwrite,
             resume=chosen.resume,
+            can_resume=True,
             inputs=[chosen.attributes],
         )
     run = run_train(
         TrainJob(
-            source=_source(chosen, prepared),
+            source=image_source(chosen, prepared),
             settings=settings,
             output=chosen.output,
             baseline=not chosen.no_baseline,
@@ -315,7 +269,7 @@ def _predict(chosen: argparse.Namespace) -> int:
 
     run = run_predict(
         PredictJob(
-            source=_source(chosen, prepared_data(chosen, check=check)),
+            source=image_source(chosen, prepared_data(chosen, check=check)),
             model=chosen.model,
             output=chosen.output,
             windows=chosen.windows,

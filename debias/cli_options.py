@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,40 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return number
+
+
+def share(text: str) -> float:
+    """Return a number above 0 and below 1, for an option."""
+    number = _number(text)
+    if not 0.0 < number < 1.0:
+        percent = _number(text.strip().removesuffix("%"))
+        meant = f" (for {percent:g} % write {percent / 100:g})" if 1.0 <= percent < 100.0 else ""
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0 and below 1{meant}")
+    return number
+
+
+def shares(text: str) -> tuple[float, ...]:
+    """Return numbers above 0 and below 1 with commas between, none of them twice, for an option."""
+    numbers = tuple(share(word) for word in text.split(","))
+    if len(set(numbers)) < len(numbers):
+        raise argparse.ArgumentTypeError(f"{text!r} names a number twice")
+    return numbers
+
+
+def finite(text: str) -> float:
+    """Return a finite number, for an option."""
+    number = _number(text)
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number")
+    return number
+
+
+def _number(text: str) -> float:
+    """Return a number, NaN for any other text."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def add_output(
@@ -98,9 +133,15 @@ def prepared_data(chosen: argparse.Namespace, *, check: Callable[[], object]) ->
     from debias.rundir import check_output
 
     if chosen.output is not None:  # what is wrong with it shall not come out after the drawing
-        resume = getattr(chosen, "resume", False)
+        resume = getattr(chosen, "resume", None)
         folders = [folder for folder in map(Path, chosen.data) if folder.is_dir()]
-        check_output(chosen.output, overwrite=chosen.overwrite, resume=resume, inputs=folders)
+        check_output(
+            chosen.output,
+            overwrite=chosen.overwrite,
+            resume=bool(resume),
+            can_resume=resume is not None,
+            inputs=folders,
+        )
     check()
     cache, workers = getattr(chosen, "cache", None), getattr(chosen, "workers", None)
     return [

@@ -12,12 +12,16 @@ from debias.cli_options import (
     DATA_HELP,
     add_groups,
     add_output,
+    finite,
     label_provenance,
     names,
+    positive,
     prepared_data,
+    share,
+    shares,
     take_groups,
 )
-from debias.errors import DataError, UsageError
+from debias.errors import DataError, UsageError, nearest
 
 if TYPE_CHECKING:
     from debias.reporting.conditions import FailCondition
@@ -43,6 +47,7 @@ def add_report(jobs: Any, add_job: Callable[..., Any]) -> None:
     )
     groups.add_argument(
         "--negatives",
+        type=_negatives,
         metavar="WORD",
         help="pool: all groups share the negatives; grouped: they belong to groups as faces do; "
         "auto (the default): grouped if at least half of them have attributes",
@@ -72,7 +77,19 @@ def _add_predictions(parser: argparse.ArgumentParser) -> None:
         "image_id, y_true, y_score, y_pred, identity_id, picture, sample_weight, seed or split",
     )
     parser.add_argument(
-        "--where", action="append", default=[], metavar="COLUMN=VALUE,...", help="rows to use"
+        "--compare-column",
+        action="append",
+        default=[],
+        metavar="NAME=COLUMN",
+        help="what OTHER calls a column, where not as --column says; repeatable",
+    )
+    parser.add_argument(
+        "--where",
+        action="append",
+        default=[],
+        metavar="COLUMN=VALUE,...",
+        help="rows to use, by columns of the predictions; where no non-face has a value in one, "
+        "it chooses among faces alone",
     )
 
 
@@ -82,7 +99,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         settings.add_argument(flag, type=kind, metavar=metavar, help=summary)
     settings.add_argument(
         "--threshold",
-        type=float,
+        type=finite,
         metavar="X",
         help='the one in use: a score of at least X is answered "face" (by default the one stored '
         "beside the predictions, or their y_pred)",
@@ -110,29 +127,31 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _rates(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(word) for word in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of numbers: 0.01,0.001") from None
+def _negatives(text: str) -> str:
+    from debias.data.joining import REQUESTED_MODES
+
+    if text not in REQUESTED_MODES:
+        advice = nearest(text, REQUESTED_MODES)
+        raise argparse.ArgumentTypeError(f"{text!r} is not a known value. {advice}")
+    return text
 
 
 FLAGS: dict[str, tuple[str, Callable[[str], Any], str, str]] = {
     "--target-fpr": (
         "target_fpr",
-        _rates,
+        shares,
         "X,...",
         "false-positive rates at which recall is compared (0.01,0.001)",
     ),
-    "--margin": ("margin", float, "X", "a difference in recall that would not matter (0.02)"),
+    "--margin": ("margin", share, "X", "a difference in recall that would not matter (0.02)"),
     "--min-group-size": (
         "min_group_size",
-        int,
+        positive,
         "N",
         "smaller groups are shown, but not ranked (30)",
     ),
-    "--confidence": ("confidence", float, "X", "of every interval (0.95)"),
-    "--replicates": ("num_replicates", int, "N", "of the bootstrap (1000)"),
+    "--confidence": ("confidence", share, "X", "of every interval (0.95)"),
+    "--replicates": ("num_replicates", positive, "N", "of the bootstrap (1000)"),
     "--seed": ("seed", int, "N", "of the simulations (0)"),
 }
 """By its flag, each setting of a report: its name, its type, and how the help shows it."""
@@ -172,6 +191,7 @@ def _report(chosen: argparse.Namespace) -> int:
     from debias.rundir import check_output, create_run, predictions_file
 
     settings, columns = _settings(chosen), parse_columns(chosen.column)
+    compare_columns = parse_columns(chosen.compare_column, option="--compare-column")
     where = parse_where(chosen.where)
     _check_usage(chosen)
     _take_data(chosen)
@@ -185,6 +205,7 @@ def _report(chosen: argparse.Namespace) -> int:
         compare=predictions_file(chosen.compare) if chosen.compare else None,
         where=where,
         columns=columns,
+        compare_columns=compare_columns,
         within=names(chosen.within),
         embedding=chosen.embedding,
         threshold=chosen.threshold,
@@ -204,6 +225,14 @@ def _report(chosen: argparse.Namespace) -> int:
 def _check_usage(chosen: argparse.Namespace) -> None:
     if chosen.data and chosen.attributes is not None:
         raise UsageError("both give attributes", where="--attributes and --data", hint="Leave one")
+    if chosen.attributes is not None and not names(chosen.groups):
+        raise UsageError(
+            "a file of attributes is given, but none of them to group by",
+            where="--groups",
+            hint="Name some of its columns: --groups skin_tone,gender",
+        )
+    if chosen.compare_column and chosen.compare is None:
+        raise UsageError("nothing is compared", where="--compare-column", hint="Add --compare")
     if chosen.include_ids and chosen.embedding is None:
         raise UsageError("no slice is searched for", where="--include-ids", hint="Add --embedding")
     both = set(_new_names(chosen.groups)) & set(_new_names(chosen.within))

@@ -9,6 +9,7 @@ import os
 import platform
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -157,6 +158,7 @@ def check_output(
     *,
     overwrite: bool = False,
     resume: bool = False,
+    can_resume: bool = False,
     inputs: Iterable[Path | None] = (),
 ) -> None:
     """See that a job may write to ``path``, before any work is done and anything is changed.
@@ -169,14 +171,17 @@ def check_output(
         path: where the job is to write.
         overwrite: an existing directory may be replaced.
         resume: an existing run is continued.
+        can_resume: whether the job could continue one, for the message.
         inputs: files and folders that the job reads.
 
     Raises:
-        OutputError: the directory exists, is not one of ours, or overlaps with an input.
+        OutputError: the directory exists, is not one of ours, overlaps with an input, or cannot be
+            written to.
         UsageError: both ``overwrite`` and ``resume`` are given.
     """
     if overwrite and resume:
         raise UsageError("--overwrite and --resume exclude each other", where=path)
+    _refuse_unwritable(path)
     whole = path.resolve()
     for given in inputs:
         source = None if given is None else given.resolve()
@@ -196,10 +201,9 @@ def check_output(
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
     if not overwrite:
+        ways = "--overwrite or --resume" if can_resume else "--overwrite"
         raise OutputError(
-            "already exists",
-            where=path,
-            hint="Choose another --output, or add --overwrite or --resume",
+            "already exists", where=path, hint=f"Choose another --output, or add {ways}"
         )
     if not ours:
         raise OutputError(
@@ -207,6 +211,45 @@ def check_output(
             where=path,
             hint="Choose another --output, or delete it yourself",
         )
+    _refuse_unwritable(whole.parent)  # it is replaced as a whole
+
+
+def check_folder(path: Path) -> None:
+    """See that a folder is there and can be written to.
+
+    Raises:
+        OutputError: it is not, or cannot be.
+    """
+    if not path.is_dir():
+        raise OutputError("there is no such folder", where=path, hint="Make it first")
+    _refuse_unwritable(path)
+
+
+def _refuse_unwritable(path: Path) -> None:
+    """Refuse a folder that cannot be made, or written to if it is there."""
+    place = path
+    try:
+        while not place.exists() and place != place.parent:
+            place = place.parent
+        is_folder = place.is_dir()
+    except OSError as error:
+        raise OutputError(f"cannot be reached: {error.strerror}", where=path) from None
+    if not is_folder:
+        raise OutputError(
+            "is a file, not a folder" if place == path else f"cannot be made: {place} is a file",
+            where=path,
+            hint="Choose another --output",
+        )
+    try:
+        with tempfile.TemporaryFile(dir=place):  # permissions alone do not tell
+            pass
+    except OSError as error:
+        what = "cannot be written to" if place == path else f"cannot be made in {place}"
+        raise OutputError(
+            f"{what}: {error.strerror}",
+            where=path,
+            hint="Choose another --output, or check the permissions and the space left",
+        ) from None
 
 
 def _is_run_inside(path: Path, source: Path) -> bool:
@@ -255,8 +298,21 @@ def open_run(path: Path, *, job: str) -> tuple[RunDir, dict[str, Any]]:
 
 
 def predictions_file(path: Path) -> Path:
-    """Return ``path``, or the predictions inside it if it is a run directory."""
-    return RunDir(path=path).predictions if (path / RUN_FILE).is_file() else path
+    """Return ``path``, or the predictions inside it if it is a run directory.
+
+    Raises:
+        DataError: it is a run directory that holds none.
+    """
+    if not (path / RUN_FILE).is_file():
+        return path
+    predictions = RunDir(path=path).predictions
+    if not predictions.exists():
+        raise DataError(
+            f"is a run without {predictions.name}",
+            where=path,
+            hint="Name a run of `debias train` or `debias predict`, or a table",
+        )
+    return predictions
 
 
 def provenance(*, job: str, settings: Mapping[str, Any], **facts: Any) -> dict[str, Any]:

@@ -49,6 +49,7 @@ def test_without_options_the_job_gets_its_defaults(given: dict[str, Any], debias
         "label_provenance": {},
         "where": (),
         "columns": {},
+        "compare_columns": {},
         "within": [],
         "embedding": None,
         "include_ids": False,
@@ -63,6 +64,7 @@ def test_every_option_reaches_the_job(given: dict[str, Any], debias: Debias) -> 
         *("report", "p.csv", *GROUPS, "--within", "pose,light", "--compare", "q.csv"),
         *("--label-provenance", "gender=proxy", "--where", "pool=a", "--negatives", "grouped"),
         *("--column", "y_score=confidence", "--column", "y_true=is face"),
+        *("--compare-column", "y_score=theirs"),
         *(
             "--embedding",
             "e.npz",
@@ -81,6 +83,7 @@ def test_every_option_reaches_the_job(given: dict[str, Any], debias: Debias) -> 
     assert given["within"] == ["pose", "light"]
     assert given["label_provenance"] == {"gender": "proxy"}
     assert given["columns"] == {"y_score": "confidence", "y_true": "is face"}
+    assert given["compare_columns"] == {"y_score": "theirs"}
     assert [str(condition) for condition in given["where"]] == ["pool=a"]
     assert (given["embedding"], given["include_ids"]) == (Path("e.npz"), True)
     assert given["threshold"] == 0.7
@@ -140,14 +143,28 @@ def test_conditions_that_do_not_hold_leave_with_0(given: dict[str, Any], debias:
         (["--fail-if", "gap[race]>0.1"], "'race' is not grouped by. Known: gender, skin_tone"),
         (["--fail-if", "gap@0.02>0.1"], "no target is 0.02"),
         (["--column", "y_scor=c"], "Did you mean 'y_score'?"),
-        (["--column", "y_score"], "cannot read the column"),
-        (["--negatives", "groupd"], "negatives: 'groupd' is not a known value. Did you mean 'gr"),
-        (["--margin", "2"], "margin: 2.0 is not between 0 and 1"),
-        (["--margin", "small"], "--margin: invalid float value: 'small'"),
-        (["--target-fpr", "0.01,x"], "'0.01,x' is no list of numbers"),
-        (["--target-fpr", "0.01,0.01"], "target_fpr: a rate is named twice"),
-        (["--confidence", "95"], "confidence: 95.0 is not between 0 and 1"),
-        (["--replicates", "0"], "num_replicates: 0 is not at least 1"),
+        (["--column", "y_score"], "--column: cannot read the column"),
+        (["--compare-column", "y_score"], "--compare-column: cannot read the column"),
+        (["--compare-column", "y_score=b"], "--compare-column: nothing is compared. Add --compare"),
+        (["--negatives", "groupd"], "--negatives: 'groupd' is not a known value. Did you mean 'gr"),
+        (["--margin", "2"], "--margin: '2' is not a number above 0 and below 1 (for 2 % write 0.0"),
+        (["--margin", "small"], "--margin: 'small' is not a number above 0 and below 1"),
+        (["--margin", "0"], "--margin: '0' is not a number above 0 and below 1 (see"),
+        (["--target-fpr", "0.01,x"], "--target-fpr: 'x' is not a number above 0 and below 1"),
+        (
+            ["--target-fpr", "0.01,1%"],
+            "--target-fpr: '1%' is not a number above 0 and below 1 (f",
+        ),
+        (["--target-fpr", "0.01,0.01"], "--target-fpr: '0.01,0.01' names a number twice"),
+        (
+            ["--confidence", "95"],
+            "--confidence: '95' is not a number above 0 and below 1 (for 95",
+        ),
+        (["--confidence", "nan"], "--confidence: 'nan' is not a number above 0"),
+        (["--replicates", "0"], "--replicates: '0' is not a whole number of at least 1"),
+        (["--min-group-size", "-1"], "--min-group-size: '-1' is not a whole number of at least 1"),
+        (["--threshold", "inf"], "--threshold: 'inf' is not a finite number"),
+        (["--threshold", "x"], "--threshold: 'x' is not a finite number"),
         (["--include-ids"], "--include-ids: no slice is searched for. Add --embedding"),
         (["--within", "pose,skin_tone"], "--within: 'skin_tone' is one of --groups, too"),
         (["--withn", "pose"], "unknown option --withn. Did you mean '--within'?"),
@@ -172,6 +189,26 @@ def test_without_groups_there_is_nothing_to_compare(
     outcome = debias("report", "p.csv", *words)
     assert outcome.status == 2
     assert "nothing is grouped" in outcome.err
+    assert given == {}
+
+
+def test_attributes_without_groups_are_wrong_usage(given: dict[str, Any], debias: Debias) -> None:
+    outcome = debias("report", "p.csv", "--attributes", "people.csv")
+    assert outcome.status == 2
+    assert "--groups: a file of attributes is given, but none of them to group by" in outcome.err
+    assert given == {}
+
+
+def test_an_existing_output_is_refused_before_any_work(
+    given: dict[str, Any], debias: Debias, tmp_path: Path
+) -> None:
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "mine.txt").touch()
+    outcome = debias("report", "p.csv", "--output", tmp_path / "report")
+    assert outcome.status == 1
+    assert "already exists. Choose another --output, or add --overwrite\n" in outcome.err
+    (tmp_path / "file").touch()
+    assert "is a file" in debias("report", "p.csv", "--output", tmp_path / "file" / "report").err
     assert given == {}
 
 

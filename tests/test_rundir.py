@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import tempfile
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
 
 from debias.errors import DataError, OutputError, UsageError
-from debias.rundir import atomic_path, create_run, open_run, provenance, read_json, write_json
+from debias.rundir import (
+    atomic_path,
+    check_folder,
+    check_output,
+    create_run,
+    open_run,
+    predictions_file,
+    provenance,
+    read_json,
+    write_json,
+)
 
 
 def _run(path: Path) -> Path:
@@ -25,6 +38,8 @@ def test_new_and_empty_directories_are_taken(tmp_path: Path) -> None:
 def test_an_existing_run_is_refused_continued_or_replaced(tmp_path: Path) -> None:
     run = _run(tmp_path / "run")
     with pytest.raises(OutputError, match=r"already exists.*--overwrite or --resume"):
+        check_output(run, can_resume=True)
+    with pytest.raises(OutputError, match=r"already exists\. .* or add --overwrite$"):
         create_run(run)
     (run / "kept").touch()
     assert (create_run(run, resume=True).path / "kept").exists()
@@ -40,8 +55,67 @@ def test_only_our_own_directories_are_ever_deleted(tmp_path: Path) -> None:
 
 def test_a_file_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "out").touch()
-    with pytest.raises(OutputError, match="already exists"):
-        create_run(tmp_path / "out")
+    for overwrite in (False, True):
+        with pytest.raises(OutputError, match="out: is a file, not a folder"):
+            create_run(tmp_path / "out", overwrite=overwrite)
+    with pytest.raises(OutputError, match=r"out/a/b: cannot be made: .*/out is a file"):
+        check_output(tmp_path / "out" / "a" / "b")
+
+
+def test_what_cannot_be_written_to_is_found_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, asked = _run(tmp_path / "run"), []
+    (tmp_path / "empty").mkdir()
+
+    def refused(dir: Path) -> None:
+        asked.append(dir)
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refused)
+    with pytest.raises(OutputError, match=r"new/run: cannot be made in .*: Read-only file system"):
+        check_output(tmp_path / "new" / "run")
+    with pytest.raises(OutputError, match="empty: cannot be written to: Read-only"):
+        check_output(tmp_path / "empty")
+    with pytest.raises(OutputError, match="empty: cannot be written to: Read-only"):
+        check_folder(tmp_path / "empty")
+    with pytest.raises(OutputError, match="cannot be written to"):
+        check_output(run, resume=True)
+    assert asked == [tmp_path, tmp_path / "empty", tmp_path / "empty", run]
+
+
+def test_what_is_replaced_needs_a_folder_that_can_be_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = _run(tmp_path / "run")
+
+    def refused(dir: Path) -> AbstractContextManager[None]:
+        if dir == tmp_path:
+            raise OSError(errno.EACCES, "Permission denied")
+        return nullcontext()
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refused)
+    with pytest.raises(OutputError, match="cannot be written to: Permission denied"):
+        create_run(run, overwrite=True)
+    assert (run / "run.json").is_file()
+
+
+def test_checking_leaves_nothing_behind(tmp_path: Path) -> None:
+    check_output(tmp_path / "a" / "b")
+    check_folder(tmp_path)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(OutputError, match="no such folder"):
+        check_folder(tmp_path / "a")
+
+
+def test_a_run_names_its_predictions(tmp_path: Path) -> None:
+    run = _run(tmp_path / "run")
+    assert predictions_file(tmp_path / "p.csv") == tmp_path / "p.csv"
+    assert predictions_file(tmp_path) == tmp_path
+    with pytest.raises(DataError, match=r"run: is a run without predictions\.parquet"):
+        predictions_file(run)
+    (run / "predictions.parquet").touch()
+    assert predictions_file(run) == run / "predictions.parquet"
 
 
 def test_contradictory_and_empty_requests(tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ def read_sets(
     where: Sequence[Condition] = (),
     fractions: Fractions = FRACTIONS,
     seed: int = 0,
+    allow_torn: bool = False,
 ) -> Manifest:
     """Return the images of one or several sets; ids stay as they are.
 
@@ -58,20 +59,24 @@ def read_sets(
         where: which rows to keep; see :func:`~debias.data.manifest.parse_where`.
         fractions: of train, val and test, where several sets are completed.
         seed: of that division.
+        allow_torn: see :func:`~debias.data.manifest.manifest_from_table`.
 
     Raises:
         DataError: a set is not valid, or an id or a picture is in two of them, or no set has a
             condition's column.
     """
     if len(sets) == 1:
-        return read_manifest(sets[0].manifest, where=where, root=sets[0].root)
+        return read_manifest(
+            sets[0].manifest, where=where, root=sets[0].root, allow_torn=allow_torn
+        )
     columns = [set(read_table(one.manifest).columns) for one in sets]
     place = " and ".join(map(str, sets))
     require_columns(set().union(*columns), (condition.column for condition in where), where=place)
     parts = []
     for one, known in zip(sets, columns, strict=True):
         conditions = [condition for condition in where if condition.column in known]
-        parts.append(read_manifest(one.manifest, where=conditions, root=one.root))
+        part = read_manifest(one.manifest, where=conditions, root=one.root, allow_torn=allow_torn)
+        parts.append(part)
     if any(part.table["split"].notna().any() for part in parts):
         parts = [assign_splits(part, fractions=fractions, seed=seed) for part in parts]
     root = Path(os.path.commonpath([part.root.resolve() for part in parts]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import pyarrow.csv as pa_csv
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
+from debias.data.table_files import open_table, readable
 from debias.data.tables import as_text, read_table, require_columns
 from debias.errors import DataError
 
@@ -80,13 +82,19 @@ def read_embedding(
 
 def _read_arrays(path: Path) -> tuple[pd.Series[Any], NDArray[np.float32]]:
     """Read the two arrays of an ``.npz`` file."""
+    if not path.is_file():
+        raise DataError("there is no such file", where=path, hint="Check the path")
     try:
         with path.open("rb") as opened, NpzFile(opened, allow_pickle=False) as file:
             require_columns(file.files, [ID, VECTORS], where=path)
             ids, vectors = file[ID], file[VECTORS]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as problem:
-        if isinstance(problem, DataError):
-            raise
+    except DataError:
+        raise
+    except (EOFError, zipfile.BadZipFile, zlib.error) as problem:
+        raise DataError(
+            "is torn, or no .npz file", where=path, hint="Copy or save it once more, whole"
+        ) from problem
+    except (OSError, ValueError, NotImplementedError) as problem:
         raise DataError(
             f"cannot be read as arrays: {' '.join(str(problem).split())[:200]}",
             where=path,
@@ -127,19 +135,13 @@ def _read_columns(path: Path) -> tuple[pd.Series[Any], NDArray[np.float32]]:
 
 def _read_csv(path: Path) -> pd.DataFrame:
     """Read ids as text and all else as the numbers it is."""
-    if not path.is_file():
-        raise DataError("there is no such file", where=path, hint="Check the path")
-    try:
+    open_table(path)  # refuses what is no CSV file
+    with readable(path):
         table = pa_csv.read_csv(
             path, convert_options=pa_csv.ConvertOptions(column_types={ID: pa.string()})
         )
-    except (OSError, pa.ArrowException) as problem:
-        reason = " ".join(str(problem).split())[:200]
-        raise DataError(f"cannot be read as CSV: {reason}", where=path) from problem
-    twice = [name for name in table.column_names if table.column_names.count(name) > 1]
-    if twice or table.num_rows == 0:
-        what = f"has the column {twice[0]!r} more than once" if twice else "holds no rows"
-        raise DataError(what, where=path)
+    if table.num_rows == 0:
+        raise DataError("holds no rows", where=path)
     frame: pd.DataFrame = table.to_pandas()
     return frame
 

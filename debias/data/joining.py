@@ -48,7 +48,7 @@ class FaceAttributes:
 class RowAttributes:
     """What is known of the faces and the negatives of a table of predictions.
 
-    Counts are of rows: an image that several seeds judge counts for each of them.
+    Counts are of images: one that several seeds judge counts once.
 
     Attributes:
         table: one row a prediction in the order of the predictions' table, one column an
@@ -68,17 +68,18 @@ class RowAttributes:
     @property
     def num_faces_matched(self) -> int:
         """Faces that have a row among the attributes."""
-        return int(np.count_nonzero(self.matched & self.is_face))
+        return self.table.index[self.matched & self.is_face].nunique()
 
     @property
     def num_negatives_matched(self) -> int:
         """Non-faces that have a row among the attributes."""
-        return int(np.count_nonzero(self.matched & ~self.is_face))
+        return self.table.index[self.matched & ~self.is_face].nunique()
 
     @property
     def num_negatives_known(self) -> int:
         """Non-faces of which an attribute is known."""
-        return int(self.negatives.notna().any(axis="columns").sum())
+        known = self.negatives.notna().any(axis="columns")
+        return self.negatives.index[known].nunique()
 
     @property
     def negatives(self) -> pd.DataFrame:

@@ -136,6 +136,7 @@ def read_manifest(
     where: Sequence[Condition] = (),
     root: Path | None = None,
     columns: Mapping[str, str] = NO_RENAMING,
+    allow_torn: bool = False,
 ) -> Manifest:
     """Return the image set listed in a CSV or Parquet file, checked.
 
@@ -149,6 +150,7 @@ def read_manifest(
         where: which rows to keep; see :func:`parse_where`. Only these are checked.
         root: the folder that paths are relative to; by default the one that holds ``path``.
         columns: for a column of the manifest, its name in the file where that is another.
+        allow_torn: see :func:`manifest_from_table`.
 
     Raises:
         DataError: see :func:`manifest_from_table`; or no row is left, or a column is absent.
@@ -163,7 +165,9 @@ def read_manifest(
         raise DataError(f"no row is left by {' and '.join(map(str, where))}", where=path)
     names = {name: columns.get(name, name) for name in known}
     chosen = {name: table[old] for name, old in names.items() if old in table.columns}
-    return manifest_from_table(pd.DataFrame(chosen), root=root or path.parent, where=path)
+    return manifest_from_table(
+        pd.DataFrame(chosen), root=root or path.parent, where=path, allow_torn=allow_torn
+    )
 
 
 def choose_rows(table: pd.DataFrame, where: Sequence[Condition], *, path: Path) -> pd.DataFrame:
@@ -185,7 +189,11 @@ def choose_rows(table: pd.DataFrame, where: Sequence[Condition], *, path: Path) 
 
 
 def manifest_from_table(
-    table: pd.DataFrame, *, root: Path, where: object = "the manifest"
+    table: pd.DataFrame,
+    *,
+    root: Path,
+    where: object = "the manifest",
+    allow_torn: bool = False,
 ) -> Manifest:
     """Return a checked manifest made of a table's columns.
 
@@ -194,6 +202,8 @@ def manifest_from_table(
             index numbers the rows in messages.
         root: the folder that paths are relative to.
         where: what to call the table in messages; for a CSV file, rows are named by their line.
+        allow_torn: accept an identity or a picture that is in two splits: for an audit, which
+            tells of it; whoever trains or tests on such a set fools themselves.
 
     Raises:
         DataError: there is no row; an id or path is empty; an id comes twice; a label is not 0 or
@@ -208,7 +218,7 @@ def manifest_from_table(
     for name in ("image_id", "path", "split", "identity_id"):
         if name in table.columns:
             table[name] = as_text(table[name])
-    table = check_manifest(table, root=Path(root), where=where)
+    table = check_manifest(table, root=Path(root), where=where, allow_torn=allow_torn)
     return Manifest(root=Path(root), table=table[list(known)].reset_index(drop=True))
 
 

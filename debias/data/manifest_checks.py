@@ -18,13 +18,16 @@ SPLITS = ("train", "val", "test")
 NUM_SHOWN = 3
 
 
-def check_manifest(table: pd.DataFrame, *, root: Path, where: object) -> pd.DataFrame:
+def check_manifest(
+    table: pd.DataFrame, *, root: Path, where: object, allow_torn: bool = False
+) -> pd.DataFrame:
     """Return ``table`` with every column of a manifest, typed and checked.
 
     Args:
         table: some columns of a manifest, ``path`` among them; its index numbers the rows.
         root: the folder that paths are relative to.
         where: the file, for messages.
+        allow_torn: accept an identity or a picture that is in two splits.
 
     Raises:
         DataError: see :func:`debias.data.manifest.manifest_from_table`.
@@ -43,6 +46,8 @@ def check_manifest(table: pd.DataFrame, *, root: Path, where: object) -> pd.Data
         column = table[name] if name in table.columns else pd.Series(pd.NA, index=table.index)
         table[name] = as_text(column)
     _check_splits(table, rows)
+    if not allow_torn:
+        _refuse_torn(table, rows)
     return _checked_windows(table, rows)
 
 
@@ -129,6 +134,10 @@ def _check_splits(table: pd.DataFrame, rows: _Rows) -> None:
     bad = (split.notna() & ~split.isin(SPLITS)).to_numpy(dtype=bool)
     if bad.any():
         rows.refuse(bad, "unknown split", split, nearest(split[bad].iloc[0], SPLITS))
+
+
+def _refuse_torn(table: pd.DataFrame, rows: _Rows) -> None:
+    split = table["split"]
     for name, what, hint in (
         ("identity_id", "identity", "Put all images of a person in one split"),
         ("path", "picture", "Put all windows of a picture in one split"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,10 +15,25 @@ from debias.data.cell_codes import CellCodes
 from debias.data.hash_partitions import RecordArray
 from debias.data.id_hashes import WordArray, hash_ids
 from debias.data.manifest import NO_RENAMING, Condition
-from debias.data.prediction_checks import NUM_SHOWN, WINDOW_MARK, num
+from debias.data.prediction_checks import (
+    NUM_SEEN,
+    NUM_SHOWN,
+    WINDOW_MARK,
+    label_hint,
+    num,
+    score_hint,
+)
+from debias.data.prediction_rows import (
+    Cells,
+    RowChoice,
+    RowMask,
+    of_test_split,
+    row_choice,
+    with_pooled,
+)
 from debias.data.row_join import DECIDED, FACE, IMAGE, LABELLED, ROW
 from debias.data.table_batches import TableBatches, numbers, text, word_codes
-from debias.data.tables import as_labels, require_columns
+from debias.data.tables import as_labels
 from debias.errors import DataError
 
 _MISSING, _BAD = -1, -2
@@ -33,12 +48,14 @@ class Flaw:
         hint: what to do about it.
         num_rows: how many there are.
         shown: the first few, in words; rows count from 1.
+        seen: some words that they hold, in alphabetical order, if they are labels.
     """
 
     what: str
     hint: str | None = None
     num_rows: int = 0
     shown: list[str] = field(default_factory=list)
+    seen: list[str] = field(default_factory=list)
 
     def add(self, rows: NDArray[np.int64], values: Sequence[object]) -> None:
         """Note rows by their position in the file, with what the first few of them hold."""
@@ -47,10 +64,15 @@ class Flaw:
             if len(self.shown) < NUM_SHOWN:
                 self.shown.append(f"row {row + 1} ({value!r})")
 
+    def see(self, words: Iterable[str]) -> None:
+        """Note words that stand where 0 or 1 must; the hint lists them."""
+        self.seen = sorted({*self.seen, *words})[: NUM_SEEN + 1]
+        self.hint = label_hint(self.seen)
+
     def refuse(self, path: Path) -> None:
         """Raise a DataError if any row was noted."""
         if self.num_rows:
-            more = ", ..." if self.num_rows > NUM_SHOWN else ""
+            more = f" and {self.num_rows - NUM_SHOWN:,} more" if self.num_rows > NUM_SHOWN else ""
             raise DataError(
                 f"{self.what} in {num(self.num_rows, 'row')}: {', '.join(self.shown)}{more}",
                 where=path,
@@ -67,7 +89,9 @@ class Checks:
 
     def __init__(self, names: Mapping[str, str]) -> None:
         self.num_rows = 0
+        self.num_met = 0
         self.num_chosen = 0
+        self.num_empty: NDArray[np.int64] | int = 0
         self.num_unlabelled = 0
         self.splits: set[str] = set()
         called = {
@@ -84,26 +108,9 @@ class Checks:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChosenRows:
-    """Which rows of a file are in question.
-
-    Attributes:
-        where: the conditions that they meet, the default one included.
-        words: the same in words that give no person's name.
-    """
-
-    where: tuple[Condition, ...]
-    words: str
-
-    def of(self, batch: pa.RecordBatch) -> NDArray[np.bool_]:
-        """Return a mask of the rows of a batch."""
-        mask = np.ones(batch.num_rows, dtype=np.bool_)
-        for condition in self.where:
-            codes, words = word_codes(batch.column(condition.column))
-            inside = words.fillna("").isin(condition.values).to_numpy(dtype=np.bool_)[codes]
-            mask &= ~inside if condition.negated else inside
-        return mask
+def mask_of(choice: RowChoice, batch: pa.RecordBatch) -> RowMask:
+    """Return which rows of a batch are in question."""
+    return choice.of(_cells_of(batch), batch.num_rows)
 
 
 def chosen_rows(
@@ -111,8 +118,8 @@ def chosen_rows(
     where: Sequence[Condition],
     *,
     columns: Mapping[str, str] = NO_RENAMING,
-) -> ChosenRows:
-    """Return the conditions of a table's rows: those given, and the test split if there is one.
+) -> RowChoice:
+    """Return what a table's rows must meet: what was given, and the test split if there is one.
 
     Args:
         table: the predictions.
@@ -120,26 +127,30 @@ def chosen_rows(
         columns: what columns of predictions are called in the file, where that is another name.
 
     Raises:
-        DataError: a condition's column is absent, or no row is left.
+        DataError: a condition's column is absent.
     """
     split = columns.get("split", "split")
-    names = [condition.column for condition in where]
-    require_columns(table.names, names, where=table.path)
-    given = ChosenRows(where=tuple(where), words="")
-    words = [condition.without_names(columns) for condition in where]
-    if split not in table.names or split in names:
-        return ChosenRows(where=given.where, words=" and ".join(words) or "all")
-    test = Condition(column=split, values=("test",))
-    both = ChosenRows(where=(*where, test), words=" and ".join([*words, "split=test"]))
-    needed = list(dict.fromkeys([*names, split]))
-    if any(both.of(batch).any() for batch in table.read(needed)):
-        return both
-    return ChosenRows(where=given.where, words=" and ".join(words) or "all")
+    choice = row_choice(where, found=table.names, columns=columns, path=table.path)
+    if choice.columns:
+        needed = list(dict.fromkeys([*choice.columns, choice.y_true]))
+        choice = with_pooled(choice, map(_cells_of, table.read(needed)), split=split)
+    if split not in table.names or any(each.column == split for each in where):
+        return choice
+    test = of_test_split(choice, split=split)
+    if any(mask_of(test, batch).kept.any() for batch in table.read(test.columns)):
+        return test
+    return choice
+
+
+def values_of(table: TableBatches, column: str) -> Iterator[str]:
+    """Yield the words of a column, each at least once."""
+    for batch in table.read([column]):
+        yield from word_codes(batch.column(column))[1].dropna()
 
 
 def prediction_batches(
     table: TableBatches,
-    chosen: ChosenRows,
+    chosen: RowChoice,
     *,
     names: Mapping[str, str],
     checks: Checks,
@@ -158,12 +169,15 @@ def prediction_batches(
     """
     optional = [names[name] for name in ("y_score", "y_pred", "split")]
     own = [] if cells is None else list(cells.columns.values())
-    of_conditions = [condition.column for condition in chosen.where]
-    columns = dict.fromkeys([names["image_id"], names["y_true"], *optional, *own, *of_conditions])
+    needed = [names["image_id"], names["y_true"], *optional, *own, *chosen.columns]
+    columns = dict.fromkeys(needed)
     for whole in table.read([name for name in columns if name in table.names]):
-        mask = chosen.of(whole)
+        masks = mask_of(chosen, whole)
+        mask = masks.kept
         places = np.flatnonzero(mask) + checks.num_rows
         checks.num_rows += whole.num_rows
+        checks.num_met += int(np.count_nonzero(masks.met))
+        checks.num_empty = checks.num_empty + masks.num_empty
         checks.num_chosen += places.size
         batch = whole if mask.all() else whole.filter(pa.array(mask))
         if batch.num_rows:
@@ -196,18 +210,23 @@ def rows_with_hash(
     *,
     salt: int,
     id_column: str = "image_id",
-    chosen: ChosenRows | None = None,
+    chosen: RowChoice | None = None,
 ) -> Iterator[tuple[NDArray[np.int64], list[str]]]:
     """Yield the positions and ids of the rows whose id has one of these first hashes."""
     num_rows = 0
-    of_conditions = [] if chosen is None else [condition.column for condition in chosen.where]
+    of_conditions = () if chosen is None else chosen.columns
     for batch in table.read(list(dict.fromkeys([id_column, *of_conditions]))):
         ids = text(batch.column(id_column)).fill_null("")
         mask = np.isin(hash_ids(ids, salt=salt)[0], hashes)
         if chosen is not None:
-            mask &= chosen.of(batch)
+            mask &= mask_of(chosen, batch).kept
         yield np.flatnonzero(mask) + num_rows, ids.filter(pa.array(mask)).to_pylist()
         num_rows += batch.num_rows
+
+
+def _cells_of(batch: pa.RecordBatch) -> Cells:
+    """Return what gives the words of a batch's columns."""
+    return lambda column: word_codes(batch.column(column))
 
 
 def _checked(
@@ -237,7 +256,11 @@ def _checked(
         rows["score"] = scores
         bad = is_labelled & ~np.isfinite(scores)
         if bad.any():
-            _note(checks.scores, bad, places, batch.column(names["y_score"]))
+            column = batch.column(names["y_score"])
+            if not checks.scores.num_rows:
+                first = int(bad.argmax())
+                checks.scores.hint = score_hint(str(ids[first].as_py()), column[first].as_py())
+            _note(checks.scores, bad, places, column)
     else:
         rows["score"] = np.nan
     if names["y_pred"] in batch.schema.names:
@@ -245,7 +268,9 @@ def _checked(
         answers = _labels(column, None, places)
         bad = is_labelled & (answers < 0)
         if bad.any():
-            _note(checks.answers, bad, places, text(column))
+            answered = text(column)
+            checks.answers.see(answered.filter(pa.array(bad)).drop_null().unique().to_pylist())
+            _note(checks.answers, bad, places, answered)
         rows["flags"] |= np.where(answers == 1, DECIDED, 0).astype(np.uint8)
     if names["split"] in batch.schema.names:
         codes, words = word_codes(batch.column(names["split"]))
@@ -263,7 +288,9 @@ def _labels(column: pa.Array, flaw: Flaw | None, places: NDArray[np.int64]) -> N
     meaning[words.isna().to_numpy()] = _MISSING
     labels: NDArray[np.int8] = meaning[codes]
     if flaw is not None and (meaning == _BAD).any():
-        _note(flaw, labels == _BAD, places, words.to_numpy(dtype=object)[codes])
+        is_bad = labels == _BAD
+        flaw.see(words.iloc[np.unique(codes[is_bad])])
+        _note(flaw, is_bad, places, words.to_numpy(dtype=object)[codes])
     return labels
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ WINDOW_MARK = r"#w\d+$"
 PERSON = "person "
 """How a cluster starts that is a person, and neither a picture nor an image by itself."""
 NUM_SHOWN = 3
+NUM_SEEN = 5
+"""Words that stand where 0 or 1 must, of which a message lists no more."""
 
 
 def check_predictions(
@@ -43,7 +46,7 @@ def check_predictions(
     table = table.loc[y_true.index]
     clean = pd.DataFrame({"image_id": ids[y_true.index], "y_true": y_true.astype(bool)})
     if "y_score" in table:
-        clean["y_score"] = _finite(table["y_score"], refuse)
+        clean["y_score"] = _finite(table["y_score"], refuse, ids=None if path is None else ids)
     if "y_pred" in table:
         answers = _zero_or_one(table["y_pred"], refuse, missing_allowed=False)
         clean["y_pred"] = answers.astype(bool)
@@ -62,6 +65,34 @@ def optional_text(table: pd.DataFrame, name: str) -> pd.Series[Any]:
     if name not in table:
         return pd.Series(np.nan, index=table.index, dtype=TEXT)
     return as_text(table[name])
+
+
+def label_hint(words: Iterable[str]) -> str:
+    """Return what to do about labels or answers that are not 0 or 1.
+
+    Args:
+        words: those that were found instead, empty cells left out.
+    """
+    seen = sorted(set(words))
+    if not seen:
+        return "Every labelled row needs a 1 or a 0"
+    more = ", ..." if len(seen) > NUM_SEEN else ""
+    listed = ", ".join(map(repr, seen[:NUM_SEEN])) + more
+    return f"Found {listed}; write 1 for a face and 0 for anything else"
+
+
+def score_hint(image_id: str, value: object) -> str:
+    """Return what to do about scores that are not finite numbers.
+
+    Args:
+        image_id: of the first such row.
+        value: of the first such row.
+    """
+    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?\d*,\d+\s*", value):
+        return "Write decimal numbers with a point"
+    if isinstance(value, str) and value.strip().endswith("%"):
+        return "Write numbers alone, without a percent sign"
+    return f"The first is image {image_id!r}; give every image a score"
 
 
 class _Refusal:
@@ -92,7 +123,7 @@ class _Refusal:
         shown = ", ".join(
             f"row {row + 1} ({value!r})" for row, value in zip(flagged, first, strict=False)
         )
-        more = ", ..." if len(flagged) > NUM_SHOWN else ""
+        more = f" and {len(flagged) - NUM_SHOWN:,} more" if len(flagged) > NUM_SHOWN else ""
         old = self._names.get(column, column)
         called = column if old == column else f"{column} (column {old!r})"
         raise DataError(
@@ -131,14 +162,22 @@ def _zero_or_one(
     words = as_text(column)
     values = as_labels(words)
     bad = values.isna() & words.notna() if missing_allowed else values.isna()
-    refuse(bad, str(column.name), "is not 0 or 1", words)
+    hint = label_hint(words[bad].dropna()) if bad.any() else None
+    refuse(bad, str(column.name), "is not 0 or 1", words, hint)
     return values
 
 
-def _finite(column: pd.Series[Any], refuse: _Refusal) -> pd.Series[Any]:
+def _finite(
+    column: pd.Series[Any], refuse: _Refusal, *, ids: pd.Series[Any] | None = None
+) -> pd.Series[Any]:
+    """Return a column of finite numbers; a message names the first bad row's id, if it is told."""
     values = pd.to_numeric(column, errors="coerce").astype("float64")
     bad = pd.Series(~np.isfinite(values.to_numpy(dtype=np.float64)), index=values.index)
-    refuse(bad, str(column.name), "is not a finite number", column)
+    hint = None
+    if ids is not None and bad.any():
+        first = int(bad.to_numpy().argmax())
+        hint = score_hint(ids[bad.index].iloc[first], column.iloc[first])
+    refuse(bad, str(column.name), "is not a finite number", column, hint)
     return values
 
 

@@ -7,16 +7,22 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from debias.data.manifest import NO_RENAMING, Condition, choose_rows
+from debias.data.manifest import NO_RENAMING, Condition
 from debias.data.prediction_checks import PERSON, check_predictions, num, optional_text
-from debias.data.prediction_columns import PREDICTION_COLUMNS, check_columns, lookalikes
-from debias.data.tables import read_table, require_columns
+from debias.data.prediction_columns import (
+    PREDICTION_COLUMNS,
+    check_columns,
+    lookalikes,
+    require_prediction_columns,
+)
+from debias.data.prediction_rows import RowChoice, RowMask, of_test_split, row_choice, with_pooled
+from debias.data.tables import as_text, read_table
 from debias.errors import DataError, UsageError, nearest
 from debias.rundir import read_json
 
@@ -53,6 +59,7 @@ class Predictions:
     num_unlabelled: int
     seen_splits: tuple[str, ...]
     lookalikes: tuple[tuple[str, str], ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def has_scores(self) -> bool:
@@ -119,19 +126,22 @@ def read_predictions(
     *,
     where: Sequence[Condition] = (),
     columns: Mapping[str, str] = NO_RENAMING,
+    option: str = "--column",
 ) -> Predictions:
     """Return the checked predictions of a file.
 
     The columns ``image_id`` and ``y_true`` must be there, and ``y_score`` or ``y_pred`` or both.
     Scores may be any finite numbers. Without a condition on ``split``, the rows of the test split
-    are taken if the file has any. With a column ``seed`` the file holds the predictions of several
-    trained models for the same images.
+    are taken if the file has any. Conditions on a column in which no non-face has a value leave
+    non-faces be; see :mod:`debias.data.prediction_rows`. With a column ``seed`` the file holds the
+    predictions of several trained models for the same images.
 
     Args:
         path: CSV or Parquet, or a folder of Parquet parts.
         where: conditions that every row must meet, on the columns as the file calls them.
         columns: for a column of predictions its name in the file, where that is another; see
             :func:`debias.data.prediction_columns.parse_columns`.
+        option: what names columns of this file, for messages.
 
     Raises:
         UsageError: ``columns`` renames what is no column of predictions.
@@ -144,14 +154,10 @@ def read_predictions(
     whole = read_table(path)
     names = {name: columns.get(name, name) for name in PREDICTION_COLUMNS}
     present = {name: old for name, old in names.items() if old in whole.columns}
-    wanted = ["image_id", "y_true", *columns]
-    if not {"y_score", "y_pred"} & present.keys():
-        wanted.append("y_score")
-    require_columns(whole.columns, [names[name] for name in wanted], where=path)
+    require_prediction_columns(list(whole.columns), columns, where=path, option=option)
     asked = any(condition.column == names["split"] for condition in where)
-    chosen, rows = _chosen_rows(
-        whole, where, path, columns=columns, split=None if asked else names["split"]
-    )
+    choice, mask = _chosen_rows(whole, where, path, names=names)
+    chosen = whole[mask.kept]
     table = pd.DataFrame({name: chosen[old] for name, old in present.items()})
     clean = check_predictions(table, path=path, names=names)
     split = optional_text(table, "split")[clean.index]
@@ -159,11 +165,12 @@ def read_predictions(
         table=clean.reset_index(drop=True),
         positions=clean.index.to_numpy(dtype=np.intp),
         path=path,
-        rows=rows,
+        rows=choice.words,
         num_rows=len(whole),
         num_unlabelled=len(table) - len(clean),
         seen_splits=() if asked else _seen_splits(split),
         lookalikes=lookalikes(set(whole.columns) - set(present.values()), names.keys() - present),
+        remarks=choice.remarks(mask.num_empty),
     )
 
 
@@ -172,11 +179,14 @@ class Decisions:
     """What was answered at the threshold that came with the predictions.
 
     Attributes:
+        source: whether a threshold was given or stored with the predictions, or decisions
+            stand for themselves.
         answers: whether "face" was answered, in the order of the predictions' table.
         threshold: where the threshold was; None if only the decisions are known.
         target_fpr: the false-positive rate it was set for; None if not known.
     """
 
+    source: Literal["given", "stored", "decisions"]
     answers: NDArray[np.bool_]
     threshold: float | None
     target_fpr: float | None
@@ -198,7 +208,9 @@ def given_decisions(
     if threshold is None:
         return _decided(predictions)
     check_threshold(threshold, has_scores=predictions.has_scores)
-    return _at_threshold(predictions, threshold, target_fpr=None, path=predictions.path)
+    return _at_threshold(
+        predictions, threshold, source="given", target_fpr=None, path=predictions.path
+    )
 
 
 def check_threshold(threshold: float, *, has_scores: bool) -> None:
@@ -231,7 +243,7 @@ def read_decisions(predictions: Predictions, *, path: Path) -> Decisions | None:
     if not path.is_file():
         return _decided(predictions)
     threshold, target_fpr = read_threshold(path)
-    return _at_threshold(predictions, threshold, target_fpr=target_fpr, path=path)
+    return _at_threshold(predictions, threshold, source="stored", target_fpr=target_fpr, path=path)
 
 
 def read_threshold(path: Path) -> tuple[float, float | None]:
@@ -258,11 +270,16 @@ def _decided(predictions: Predictions) -> Decisions | None:
     if "y_pred" not in predictions.table:
         return None
     answers = predictions.table["y_pred"].to_numpy(dtype=np.bool_)
-    return Decisions(answers=answers, threshold=None, target_fpr=None)
+    return Decisions(source="decisions", answers=answers, threshold=None, target_fpr=None)
 
 
 def _at_threshold(
-    predictions: Predictions, threshold: float, *, target_fpr: float | None, path: Path | None
+    predictions: Predictions,
+    threshold: float,
+    *,
+    source: Literal["given", "stored"],
+    target_fpr: float | None,
+    path: Path | None,
 ) -> Decisions:
     """Return the decisions at a threshold, which those in ``y_pred`` must agree with."""
     decided = _decided(predictions)
@@ -274,11 +291,11 @@ def _at_threshold(
         contrary = 0 if decided is None else int(np.count_nonzero(decided.answers != answers))
         if contrary:
             raise DataError(
-                f"the threshold {threshold:g} contradicts y_pred in {num(contrary, 'row')}",
+                f"the threshold {threshold!r} contradicts y_pred in {num(contrary, 'row')}",
                 where=path,
                 hint="Take that of the same run, or leave it out to judge y_pred as it is",
             )
-    return Decisions(answers=answers, threshold=threshold, target_fpr=target_fpr)
+    return Decisions(source=source, answers=answers, threshold=threshold, target_fpr=target_fpr)
 
 
 def pair_up(first: Predictions, second: Predictions) -> pd.DataFrame:
@@ -349,27 +366,25 @@ def _by_size(seed: str) -> tuple[float, str]:
 
 
 def _chosen_rows(
-    table: pd.DataFrame,
-    where: Sequence[Condition],
-    path: Path,
-    *,
-    columns: Mapping[str, str],
-    split: str | None,
-) -> tuple[pd.DataFrame, str]:
-    """Return the rows that meet the conditions, and the conditions in words.
+    table: pd.DataFrame, where: Sequence[Condition], path: Path, *, names: Mapping[str, str]
+) -> tuple[RowChoice, RowMask]:
+    """Return which rows are in question: those of the test split if there are any."""
 
-    ``split`` is the column whose test rows are taken if there are any, or None to leave it.
-    """
-    words = [condition.without_names(columns) for condition in where]
-    table = choose_rows(table, where, path=path)
-    if table.empty:
-        raise DataError(f"no row is left by {' and '.join(map(str, where))}", where=path)
-    if split is not None:
-        is_test = optional_text(table, split).fillna("") == "test"
-        if is_test.any():
-            table = table[is_test]
-            words.append(f"{split}=test")
-    return table, " and ".join(words) or "all"
+    def cells(column: str) -> tuple[slice, pd.Series[Any]]:
+        return slice(None), as_text(table[column])
+
+    split = names["split"]
+    choice = row_choice(where, found=list(table.columns), columns=names, path=path)
+    choice = with_pooled(choice, iter([cells]), split=split)
+    mask = choice.of(cells, len(table))
+    if not mask.met.any():
+        choice.refuse_none(lambda column: as_text(table[column]).dropna(), where=path)
+    if split in table and all(condition.column != split for condition in where):
+        test = of_test_split(choice, split=split)
+        of_test = test.of(cells, len(table))
+        if of_test.kept.any():
+            return test, of_test
+    return choice, mask
 
 
 def _seen_splits(split: pd.Series[Any]) -> tuple[str, ...]:

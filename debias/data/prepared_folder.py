@@ -41,12 +41,14 @@ class PreparedData:
         folder: where its files lie.
         root: the folder that the manifest's paths are relative to.
         attribute_names: what is known of the people shown.
+        is_drawn: whether the pictures were drawn here, so that they show nobody.
     """
 
     name: str
     folder: Path
     root: Path
     attribute_names: tuple[str, ...]
+    is_drawn: bool = False
 
     @property
     def manifest(self) -> Path:
@@ -57,6 +59,11 @@ class PreparedData:
     def attributes(self) -> Path | None:
         """Sensitive attributes by image id, or None where there are none."""
         return self.folder / ATTRIBUTES if self.attribute_names else None
+
+    @property
+    def factors(self) -> Path | None:
+        """Every factor of every picture, or None where the pictures were not drawn."""
+        return self.folder / FACTORS if self.is_drawn else None
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -96,6 +103,7 @@ def open_prepared(folder: Path) -> PreparedData:
         folder=folder,
         root=root,
         attribute_names=tuple(facts["attributes"]),
+        is_drawn=facts.get("draws") is True,
     )
 
 

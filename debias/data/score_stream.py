@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +23,19 @@ from debias.data.hash_partitions import HashCollisionError, HashPartitions, num_
 from debias.data.manifest import NO_RENAMING, Condition
 from debias.data.prediction_batches import (
     Checks,
-    ChosenRows,
     chosen_rows,
     image_batches,
     prediction_batches,
     rows_with_hash,
+    values_of,
 )
-from debias.data.prediction_columns import PREDICTION_COLUMNS, check_columns, lookalikes
+from debias.data.prediction_columns import (
+    PREDICTION_COLUMNS,
+    check_columns,
+    lookalikes,
+    require_prediction_columns,
+)
+from debias.data.prediction_rows import RowChoice
 from debias.data.predictions import SPLITS_OF_THE_MODEL
 from debias.data.row_join import DECIDED, FACE, KEPT_ROW, Joined, join_rows
 from debias.data.table_batches import TableBatches, open_batches
@@ -85,6 +92,7 @@ class ScoreStream:
         num_negatives_grouped: non-faces of which all attributes are known.
         num_attributes_unmatched: ids with attributes whose image is not among these rows.
         lookalikes: see :class:`debias.data.predictions.Predictions`.
+        remarks: see there.
         files: where the rows are.
     """
 
@@ -105,6 +113,7 @@ class ScoreStream:
     num_negatives_grouped: int
     num_attributes_unmatched: int
     lookalikes: tuple[tuple[str, str], ...]
+    remarks: tuple[str, ...]
     files: tuple[Path, ...]
 
     def chunks(self) -> Iterator[ScoreChunk]:
@@ -156,8 +165,8 @@ def can_stream(
     Args:
         path: a table of predictions.
         columns: see :func:`debias.data.predictions.read_predictions`.
-        min_rows: fewer are better read whole, by default :data:`MIN_ROWS`; of CSV the number is
-            guessed by size.
+        min_rows: fewer are better read whole, by default :data:`MIN_ROWS`; of CSV the lines are
+            counted.
     """
     table = open_batches(path)
     names = {
@@ -242,12 +251,9 @@ class _Reader:
             HashCollisionError: two ids share their first hash.
         """
         table = self.predictions
-        names, present = self.names, set(table.names)
-        renamed = [old for name, old in names.items() if old != name]
-        needed = [names["image_id"], names["y_true"], *renamed]
-        if not {names["y_score"], names["y_pred"]} & present:
-            needed.append(names["y_score"])
-        require_columns(table.names, needed, where=table.path)
+        names = self.names
+        renamed = {name: old for name, old in names.items() if old != name}
+        require_prediction_columns(table.names, renamed, where=table.path)
         source = table if self.attributes is None or not self.groups else self.attributes
         require_columns(source.names, [self.id_column, *self.groups.values()], where=source.path)
         chosen = chosen_rows(table, self.where, columns=names)
@@ -277,7 +283,7 @@ class _Reader:
     def _stream(
         self,
         checks: Checks,
-        chosen: ChosenRows,
+        chosen: RowChoice,
         cells: CellCodes,
         joined: Joined,
         files: tuple[Path, ...],
@@ -319,16 +325,17 @@ class _Reader:
                 set(table.names) - set(self.names.values()),
                 (name for name, old in self.names.items() if old not in table.names),
             ),
+            remarks=chosen.remarks(np.broadcast_to(checks.num_empty, len(chosen.where))),
             files=files,
         )
 
-    def _refuse(self, checks: Checks, chosen: ChosenRows, joined: Joined) -> None:
+    def _refuse(self, checks: Checks, chosen: RowChoice, joined: Joined) -> None:
         """Refuse predictions in the order in which they are refused when read whole."""
         path = self.predictions.path
         if checks.num_rows == 0:
             raise DataError("holds no rows", where=path)
-        if checks.num_chosen == 0:
-            raise DataError(f"no row is left by {' and '.join(map(str, self.where))}", where=path)
+        if checks.num_met == 0:
+            chosen.refuse_none(partial(values_of, self.predictions), where=path)
         checks.ids.refuse(path)
         if joined.repeated.size:
             for places, ids in rows_with_hash(
@@ -367,7 +374,7 @@ class _Reader:
             hint="Keep one row an image",
         )
 
-    def _refuse_strangers(self, chosen: ChosenRows, joined: Joined) -> None:
+    def _refuse_strangers(self, chosen: RowChoice, joined: Joined) -> None:
         """Refuse attributes of none of the faces."""
         num_faces = int(joined.num_faces.sum())
         if not num_faces or joined.num_faces_matched or self.attributes is None:

@@ -42,13 +42,16 @@ class ImageSource:
         listed = [path for one in self.sets for path in (one.manifest, one.root)]
         return (*named, *listed)
 
-    def load(self, *, fractions: Fractions = FRACTIONS, seed: int = 0) -> Manifest:
+    def load(
+        self, *, fractions: Fractions = FRACTIONS, seed: int = 0, allow_torn: bool = False
+    ) -> Manifest:
         """Return the manifest.
 
         Args:
             fractions: of train, val and test, where one of several sets lacks splits that another
                 has; see :func:`~debias.data.combine.read_sets`.
             seed: of that division.
+            allow_torn: see :func:`~debias.data.manifest.manifest_from_table`.
 
         Raises:
             UsageError: no images, or images in two ways, are named.
@@ -63,10 +66,14 @@ class ImageSource:
             )
         if self.sets:
             return read_sets(
-                self.sets, where=parse_where(self.where), fractions=fractions, seed=seed
+                self.sets,
+                where=parse_where(self.where),
+                fractions=fractions,
+                seed=seed,
+                allow_torn=allow_torn,
             )
         if self.images is not None and not self.images.is_dir():
-            return read_manifest(self.images, where=parse_where(self.where))
+            return read_manifest(self.images, where=parse_where(self.where), allow_torn=allow_torn)
         if self.where:
             raise UsageError(
                 "--where chooses rows of a manifest, and folders are named", where="--where"

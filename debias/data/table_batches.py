@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +15,11 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from debias.data.tables import TABLE_SUFFIXES, as_text
-from debias.errors import DataError
+from debias.data.table_files import TableFiles, open_table, readable
+from debias.data.tables import as_text
 
 BATCH_ROWS = 1 << 18
 _BLOCK_BYTES = 1 << 24  # of a CSV file, read at once
-_ROW_BYTES = 32  # of a CSV file, about; for a first guess of its length
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,67 +27,49 @@ class TableBatches:
     """A table on disk that is read in batches.
 
     Attributes:
-        path: a CSV file, a Parquet file, or a folder of Parquet parts.
-        parts: the files, in the order of their rows.
-        names: the columns; of parts that differ, all of them.
-        num_rows: of Parquet, as its files say; of CSV a guess by its size.
+        files: where its rows lie.
+        num_rows: of Parquet, as its files say; of CSV the lines below the header, which is more
+            where a cell holds a line break.
     """
 
-    path: Path
-    parts: tuple[Path, ...]
-    names: tuple[str, ...]
+    files: TableFiles
     num_rows: int
+
+    @property
+    def path(self) -> Path:
+        """What was named: a CSV file, a Parquet file, or a folder of Parquet parts."""
+        return self.files.path
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns."""
+        return self.files.names
 
     def read(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Yield batches of at most :data:`BATCH_ROWS` rows with these columns, in this order.
 
+        A column of Parquet is of the type that it has in each part.
+
         Raises:
             DataError: a file cannot be parsed.
         """
-        with _readable(self.path):
-            for part in self.parts:
-                if part.suffix.lower() == ".csv":
+        for part in self.files.parts:
+            with readable(part):
+                if self.files.is_csv:
                     yield from _read_csv(part, self.names, columns)
                 else:
                     yield from _read_parquet(part, columns)
 
 
 def open_batches(path: Path) -> TableBatches:
-    """Return a table that is read in batches; its rows are not read yet.
+    """Return a table that is read in batches; its rows are not read yet, but lines are counted.
 
     Raises:
-        DataError: the file is missing, empty, of another kind or cannot be parsed, or has a
-            column twice.
+        DataError: see :func:`debias.data.table_files.open_table`.
     """
-    path = Path(path)
-    if not path.exists():
-        raise DataError("there is no such file", where=path, hint="Check the path")
-    if not path.is_dir() and path.suffix.lower() not in TABLE_SUFFIXES:
-        raise DataError(
-            f"unknown kind of table {path.suffix!r}",
-            where=path,
-            hint="Tables are .csv or .parquet",
-        )
-    with _readable(path):
-        if path.suffix.lower() == ".csv" and path.is_file():
-            with path.open(encoding="utf-8-sig", newline="") as file:
-                header = next(csv.reader(file), [])
-            if not header:
-                raise DataError("is empty", where=path, hint="The first line names the columns")
-            _refuse_twice(header, path)
-            num_rows = path.stat().st_size // _ROW_BYTES + 1
-            return TableBatches(path=path, parts=(path,), names=tuple(header), num_rows=num_rows)
-        parts = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
-        if not parts:
-            raise DataError("holds no .parquet parts", where=path)
-        names: dict[str, None] = {}
-        num_rows = 0
-        for part in parts:
-            with pq.ParquetFile(part) as file:
-                _refuse_twice(file.schema_arrow.names, part)
-                names.update(dict.fromkeys(file.schema_arrow.names))
-                num_rows += file.metadata.num_rows
-        return TableBatches(path=path, parts=tuple(parts), names=tuple(names), num_rows=num_rows)
+    files = open_table(path)
+    num_rows = _num_lines(files.path) - 1 if files.num_rows is None else files.num_rows
+    return TableBatches(files=files, num_rows=num_rows)
 
 
 def word_codes(column: pa.Array) -> tuple[NDArray[np.int64], pd.Series[Any]]:
@@ -137,24 +115,16 @@ def numbers(column: pa.Array) -> NDArray[np.float64]:
     return found
 
 
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, UnicodeError, csv.Error, pa.ArrowException) as problem:
-        kind = "CSV" if path.suffix.lower() == ".csv" else "Parquet"
-        reason = " ".join(str(problem).split())[:200].rstrip(".")
-        raise DataError(
-            f"cannot be read as {kind}: {reason}",
-            where=path,
-            hint="Is it complete, and what its suffix says?",
-        ) from problem
-
-
-def _refuse_twice(header: Sequence[str], path: Path) -> None:
-    twice = [name for name, count in Counter(header).items() if count > 1]
-    if twice:
-        raise DataError(f"has the column {twice[0]!r} more than once", where=path)
+def _num_lines(path: Path) -> int:
+    """Return how many lines a file has, ended by line feeds or, as once on a Mac, by returns."""
+    feeds = returns = 0
+    last = b""
+    with readable(path), path.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            feeds += block.count(b"\n")
+            returns += block.count(b"\r")
+            last = block[-1:]
+    return max(feeds, returns) + (last not in b"\r\n")
 
 
 def _read_csv(
@@ -177,12 +147,6 @@ def _read_csv(
 
 
 def _read_parquet(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Yield the batches of one part; a column that only other parts have is missing throughout."""
     with pq.ParquetFile(path, pre_buffer=False) as file:
-        present = [name for name in columns if name in file.schema_arrow.names]
-        for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=present):
-            arrays = [
-                batch.column(name) if name in present else pa.nulls(batch.num_rows)
-                for name in columns
-            ]
-            yield pa.RecordBatch.from_arrays(arrays, names=list(columns))
+        for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=list(columns)):
+            yield batch.select(list(columns))

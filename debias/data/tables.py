@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +12,10 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from debias.data.table_files import TableFiles, open_table, readable, table_suffix
 from debias.errors import DataError, nearest
 from debias.rundir import atomic_path
 
-TABLE_SUFFIXES = (".csv", ".parquet")
 TEXT = pd.StringDtype(na_value=np.nan)
 
 
@@ -37,23 +35,14 @@ def read_table(path: Path, *, columns: Sequence[str] | None = None) -> pd.DataFr
         A table with a fresh RangeIndex and at least one row.
 
     Raises:
-        DataError: the file is missing, empty, of another kind or cannot be parsed, or a column is
-            absent or there twice.
+        DataError: the file is missing, empty, of another kind or cannot be parsed; a column is
+            absent or there twice; or parts differ in their columns, or in types that no type
+            holds without loss.
     """
-    path = Path(path)
-    if not path.exists():
-        raise DataError("there is no such file", where=path, hint="Check the path")
-    kind = ".parquet" if path.is_dir() else _table_suffix(path)
-    name, read = ("CSV", _read_csv) if kind == ".csv" else ("Parquet", _read_parquet)
-    try:
-        table = read(path, columns)
-    except (OSError, UnicodeError, csv.Error, pa.ArrowException) as problem:
-        reason = " ".join(str(problem).split())[:200].rstrip(".")
-        raise DataError(
-            f"cannot be read as {name}: {reason}",
-            where=path,
-            hint="Is it complete, and what its suffix says?",
-        ) from problem
+    files = open_table(path)
+    wanted = files.names if columns is None else tuple(columns)
+    require_columns(files.names, wanted, where=path)
+    table = (_read_csv if files.is_csv else _read_parquet)(files, wanted)
     if len(table) == 0:
         raise DataError("holds no rows", where=path)
     return table.reset_index(drop=True)
@@ -73,7 +62,7 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
         OutputError: the file cannot be written.
     """
     path = Path(path)
-    kind = _table_suffix(path)
+    kind = table_suffix(path)
     with atomic_path(path) as temporary:
         if kind == ".csv":
             table.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
@@ -136,57 +125,37 @@ def _word(cell: object) -> str:
     return str(cell)
 
 
-def _table_suffix(path: Path) -> str:
-    suffix = path.suffix.lower()
-    if suffix not in TABLE_SUFFIXES:
-        raise DataError(
-            f"unknown kind of table {path.suffix!r}",
-            where=path,
-            hint="Tables are .csv or .parquet",
-        )
-    return suffix
-
-
-def _check_header(header: Sequence[str], columns: Sequence[str] | None, path: Path) -> None:
-    twice = [name for name, count in Counter(header).items() if count > 1]
-    if twice:
-        raise DataError(f"has the column {twice[0]!r} more than once", where=path)
-    if columns is not None:
-        require_columns(header, columns, where=path)
-
-
-def _read_csv(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
+def _read_csv(files: TableFiles, columns: Sequence[str]) -> pd.DataFrame:
     """Read every cell as text; pyarrow refuses rows that are longer or shorter than the header."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        header = next(csv.reader(file), [])
-    if not header:
-        raise DataError("is empty", where=path, hint="The first line names the columns")
-    _check_header(header, columns, path)
-    table = pa_csv.read_csv(
-        path,
-        parse_options=pa_csv.ParseOptions(newlines_in_values=True),
-        convert_options=pa_csv.ConvertOptions(
-            column_types=dict.fromkeys(header, pa.string()),
-            include_columns=None if columns is None else list(columns),
-            null_values=[""],
-            strings_can_be_null=True,
-        ),
-    )
+    with readable(files.path):
+        table = pa_csv.read_csv(
+            files.path,
+            parse_options=pa_csv.ParseOptions(newlines_in_values=True),
+            convert_options=pa_csv.ConvertOptions(
+                column_types=dict.fromkeys(files.names, pa.string()),
+                include_columns=list(columns),
+                null_values=[""],
+                strings_can_be_null=True,
+            ),
+        )
     frame: pd.DataFrame = table.to_pandas()
     return frame
 
 
-def _read_parquet(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
+def _read_parquet(files: TableFiles, columns: Sequence[str]) -> pd.DataFrame:
     """Read one file or all parts; an index that pandas stored becomes a column again."""
-    parts = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
-    if not parts:
-        raise DataError("holds no .parquet parts", where=path)
-    for part in parts:
-        _check_header(pq.read_schema(part).names, columns, part)
-    wanted = None if columns is None else list(columns)
-    # partitioning=None: a folder called "a=b" is a folder, not a column.
-    tables = [pq.read_table(part, columns=wanted, partitioning=None) for part in parts]
+    types = dict(zip(files.names, files.types, strict=True))
+    common = pa.schema([(name, types[name]) for name in columns])
+    tables = []
+    for part in files.parts:
+        with readable(part):
+            # partitioning=None: a folder called "a=b" is a folder, not a column.
+            table = pq.read_table(part, columns=list(columns), partitioning=None)
+            table = table.select(list(columns))
+            # What pandas wrote of its own types holds for the types of that part alone.
+            is_common = table.schema.equals(common)
+            tables.append(table if is_common else table.cast(common))
     frame: pd.DataFrame = pa.concat_tables(tables, promote_options="default").to_pandas()
     if frame.index.names != [None]:
         frame = frame.reset_index()
-    return frame if wanted is None else frame[wanted]
+    return frame[list(columns)]

@@ -154,7 +154,7 @@ def _require_all(job: DemoJob, settings: RunSettings) -> None:
 
 def _begin(job: DemoJob, size: DemoSize) -> dict[str, Any]:
     """Make the output, or see that an interrupted demo is continued as it was begun."""
-    check_output(job.output, overwrite=job.overwrite, resume=job.resume)
+    check_output(job.output, overwrite=job.overwrite, resume=job.resume, can_resume=True)
     chosen = {"testbed": job.testbed, "version": VERSION, "seed": job.seed, **asdict(size)}
     del chosen["takes"]
     facts = provenance(job="demo", settings=chosen)

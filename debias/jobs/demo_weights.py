@@ -18,7 +18,7 @@ from debias.reporting.demo_schema import (
     RarityJson,
     WeightedGroupJson,
 )
-from debias.reporting.document import group_name
+from debias.reporting.measure_document import group_name
 from debias.resampling.tempering import effective_sample_size
 from debias.rundir import RunDir
 from debias.seeding import numpy_generator

@@ -30,34 +30,36 @@ from debias.data.predictions import (
     Decisions,
     Predictions,
     given_decisions,
-    read_decisions,
     read_predictions,
 )
 from debias.data.score_stream import DependentRowsError, can_stream
 from debias.errors import UsageError, nearest
-from debias.jobs.report_parts import (
-    ReportBody,
-    comparison,
-    judged_rows,
-    operating_points,
-    over_seeds,
-    scored,
-    slices,
-    threshold_sweep,
+from debias.jobs.report_body import ReportBody
+from debias.jobs.report_inputs import (
+    attributes_id_column,
+    decisions_with,
+    read_compared,
+    require_files,
+    require_groups,
 )
+from debias.jobs.report_models import comparison, over_seeds
+from debias.jobs.report_points import operating_points, scored, threshold_sweep
+from debias.jobs.report_rows import judged_rows
+from debias.jobs.report_slices import slices
 from debias.jobs.report_streamed import streamed_body
 from debias.reporting.conditions import FailCondition, check_fail_if, parse_fail_if
-from debias.reporting.document import attributes_json, calibration_json, join_json, rows_json
 from debias.reporting.inputs import inputs_json
 from debias.reporting.model_card import render_model_card
 from debias.reporting.notes import notes
 from debias.reporting.outcomes import conditions_json, evaluate_fail_if
 from debias.reporting.report_page import render_report
+from debias.reporting.rows_document import attributes_json, join_json, rows_json
 from debias.reporting.schema import SCHEMA_VERSION, InputJson, ReportJson
+from debias.reporting.score_document import calibration_json
 from debias.reporting.settings import ReportSettings
 from debias.reporting.table_csv import table_csv
 from debias.reporting.tables import report_tables
-from debias.rundir import RunDir, predictions_file, provenance, write_json, write_text
+from debias.rundir import RunDir, check_folder, predictions_file, provenance, write_json, write_text
 
 # What a run.json says of any job; a report says the same of itself.
 _PROVENANCE: tuple[Literal["job", "created", "versions", "platform", "settings", "inputs"], ...] = (
@@ -80,6 +82,7 @@ def run_report(
     where: Sequence[Condition] = (),
     columns: Mapping[str, str] = NO_RENAMING,
     compare: Path | None = None,
+    compare_columns: Mapping[str, str] = NO_RENAMING,
     embedding: Path | None = None,
     include_ids: bool = False,
     threshold: float | None = None,
@@ -102,8 +105,10 @@ def run_report(
         output: an existing directory to write to; see :func:`write_report`.
         where: which rows to judge; by default those of the test split, if there are any.
         columns: what columns of the predictions are called in the file; see
-            :func:`debias.data.predictions.read_predictions`. It holds for ``compare``, too.
+            :func:`debias.data.predictions.read_predictions`.
         compare: predictions of a second model for the same images.
+        compare_columns: what columns are called in ``compare``; by default the same as in the
+            first file, as far as there are such.
         embedding: vectors by ``image_id``, in which regions are looked for where errors
             concentrate; see :func:`debias.data.embeddings.read_embedding`.
         include_ids: name some images of each such region.
@@ -118,12 +123,21 @@ def run_report(
         UsageError: attributes are given, but no groups; a group is named twice; or provenance
             is unknown, or of what is no group.
         DataError: a file is not what it must be; no face has a row among the attributes.
+        OutputError: ``output`` is no folder that can be written to.
     """
     settings = ReportSettings() if settings is None else settings
     if attributes is not None and not groups:
-        raise UsageError("which attributes?", where="groups", hint="Name the columns to group by")
+        raise UsageError(
+            "a file of attributes is given, but none of them to group by",
+            where="groups",
+            hint="Name some of its columns",
+        )
     predictions = predictions_file(predictions)
     compare = None if compare is None else predictions_file(compare)
+    require_files(predictions, compare, attributes, embedding)
+    require_groups(predictions, attributes, [*groups, *within])
+    if output is not None:
+        check_folder(output)
     body = None
     needs_rows = compare is not None or embedding is not None or bool(within)
     if not needs_rows and can_stream(predictions, columns=columns):
@@ -145,16 +159,22 @@ def run_report(
             attributes or predictions,
             columns=[*groups, *within],
             provenance=label_provenance,
-            id_column="image_id" if attributes else columns.get("image_id", "image_id"),
+            id_column=attributes_id_column(attributes, columns),
         )
         body = _body(
             table,
             known,
             within=[_new_name(name) for name in within],
-            decisions=_decisions(table, predictions, threshold),
+            decisions=decisions_with(table, predictions, threshold),
             other=None
             if compare is None
-            else _compared(compare, predictions, where=where, columns=columns),
+            else read_compared(
+                compare,
+                predictions,
+                where=where,
+                columns=columns,
+                compare_columns=compare_columns,
+            ),
             embedding=embedding,
             include_ids=include_ids,
             settings=settings,
@@ -168,6 +188,7 @@ def run_report(
             "within": list(within),
             "where": [condition.without_names(columns) for condition in where],
             "columns": dict(columns),
+            "compare_columns": dict(compare_columns),
         },
         inputs=inputs_json(
             predictions=predictions, attributes=attributes, compare=compare, embedding=embedding
@@ -257,7 +278,13 @@ def fairness_report(
         body,
         conditions=conditions,
         settings=settings,
-        chosen={"groups": groups, "within": list(within), "where": [], "columns": {}},
+        chosen={
+            "groups": groups,
+            "within": list(within),
+            "where": [],
+            "columns": {},
+            "compare_columns": {},
+        },
         inputs=[],
     )
 
@@ -294,23 +321,6 @@ def write_report(report: ReportJson, output: Path) -> None:
     write_text(run.report_page, render_report(report))
 
 
-def _decisions(table: Predictions, path: Path, threshold: float | None) -> Decisions | None:
-    """Return the decisions of a threshold, of the one beside the file, or those in it."""
-    if threshold is not None:
-        return given_decisions(table, threshold=threshold)
-    return read_decisions(table, path=RunDir(path=path.parent).operating_point)
-
-
-def _compared(
-    compare: Path, predictions: Path, *, where: Sequence[Condition], columns: Mapping[str, str]
-) -> tuple[Predictions, Decisions | None]:
-    """Return a second model's predictions, and its decisions if any came with them."""
-    table = read_predictions(compare, where=where, columns=columns)
-    if compare.parent.resolve() == predictions.parent.resolve():
-        return table, given_decisions(table)  # the threshold there is of the first table
-    return table, _decisions(table, compare, None)
-
-
 def _body(
     table: Predictions,
     known: RowAttributes,
@@ -342,11 +352,20 @@ def _body(
         join=join_json(known.faces) if groups or within else None,
         operating_points=points,
         sweep=threshold_sweep(judged, points, settings),
-        calibration=calibration_json(scores.calibration),
+        calibration=calibration_json(
+            scores.calibration,
+            groupings=[
+                (item.grouping, found)
+                for item, found in zip(judged.groupings, scores.calibrations, strict=True)
+                if not item.within
+            ],
+        ),
         comparison=versus,
         seeds=over_seeds(judged, settings),
         slices=regions,
-        remarks=tuple(filter(None, (choice.reason, _outside_strata(known, within)))),
+        remarks=tuple(
+            filter(None, (*table.remarks, choice.reason, _outside_strata(known, within)))
+        ),
         lookalikes=table.lookalikes,
     )
 

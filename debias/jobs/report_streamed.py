@@ -2,42 +2,27 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-import numpy as np
 
 from debias.data.attributes import attribute_columns, attribute_provenance
 from debias.data.joining import choose_negatives
 from debias.data.manifest import Condition
 from debias.data.predictions import check_threshold, read_threshold
-from debias.data.score_stream import ScoreStream, stream_scores
-from debias.errors import DataError, TooFewNegativesError
-from debias.jobs.report_parts import NO_SCORES, ReportBody, intersections
-from debias.metrics.calibration import Calibration
-from debias.metrics.evaluation import Evaluation, TalliedGroups, evaluate_tallies
-from debias.metrics.intervals import FloatArray
-from debias.metrics.measures import Measure, Negatives
-from debias.metrics.operating_point import excluded_rank
-from debias.metrics.ranking import POOLED_AUC, area_measure, no_area
-from debias.metrics.score_counts import IntArray, ScoreCounts, count_scores, edges_for
-from debias.metrics.score_figures import binned_auc
-from debias.metrics.score_measures import ScoreMeasures
-from debias.metrics.score_order import largest_scores, quantile_edges
-from debias.metrics.tally import tally_counts
-from debias.reporting.document import calibration_json, operating_point_json, refused_json
-from debias.reporting.schema import OperatingPointJson
+from debias.data.score_stream import stream_scores
+from debias.jobs.report_body import ReportBody
+from debias.jobs.report_counted import count_stream
+from debias.jobs.report_inputs import attributes_id_column
+from debias.reporting.score_document import calibration_json
 from debias.reporting.settings import ReportSettings
 from debias.rundir import RunDir
-from debias.seeding import numpy_generator
 
 STREAMED = (
     "The table is long and its rows stand alone, so it was counted without being held: thresholds "
-    "and rates are exact, areas under the ROC curve are those of scores in some 1,000 bins, and "
-    "calibration and the sweep over thresholds are left out."
+    "and rates, those of the sweep too, are exact. Scores were counted in some 1,000 bins: areas "
+    "under the ROC curve take scores of one bin as tied, and the bins of calibration are made of "
+    "whole ones, so that they hold only about the same number of rows each."
 )
-NO_CALIBRATION = "A table of this length is counted in bins, which do not keep the mean score."
 
 
 def streamed_body(
@@ -83,7 +68,7 @@ def streamed_body(
         attributes=attributes if names else None,
         where=where,
         columns=columns,
-        id_column="image_id" if attributes else columns.get("image_id", "image_id"),
+        id_column=attributes_id_column(attributes, columns),
     ) as stream:
         if threshold is not None:
             check_threshold(threshold, has_scores=stream.has_scores)
@@ -94,8 +79,9 @@ def streamed_body(
             num_grouped=stream.num_negatives_grouped,
             any_known=stream.num_negatives_known > 0,
         )
-        counted = _Counted(stream, choice.mode, settings)
-        points = counted.points(stored, point)
+        known = () if stored is None else (stored[0],)
+        counted = count_stream(stream, negatives=choice.mode, settings=settings, thresholds=known)
+        points = counted.points(stored, point, "stored" if threshold is None else "given")
     return ReportBody(
         rows={
             "chosen": stream.rows,
@@ -123,205 +109,11 @@ def streamed_body(
         if names
         else None,
         operating_points=points,
-        sweep=None,
-        calibration=calibration_json(_no_calibration()),
-        remarks=tuple(filter(None, (STREAMED, choice.reason))),
+        sweep=counted.sweep(points),
+        calibration=calibration_json(
+            counted.scored.calibration,
+            groupings=list(zip(counted.groupings, counted.scored.calibrations, strict=True)),
+        ),
+        remarks=tuple(filter(None, (STREAMED, *stream.remarks, choice.reason))),
         lookalikes=stream.lookalikes,
     )
-
-
-def _no_calibration() -> Calibration:
-    error = Measure(status="not_applicable", reason=NO_CALIBRATION)
-    return Calibration(error=error, expected_by_chance=math.nan, bins=())
-
-
-class _Counted:
-    """A stream of rows, and the counts that its operating points are made from."""
-
-    def __init__(self, stream: ScoreStream, negatives: Negatives, settings: ReportSettings) -> None:
-        self.stream, self.negatives, self.settings = stream, negatives, settings
-        self.sets = intersections(stream.columns)
-
-    def points(
-        self, stored: tuple[float, float | None] | None, path: Path
-    ) -> list[OperatingPointJson]:
-        """Return what is found at the threshold that came along, then at each target.
-
-        Args:
-            stored: threshold and target, if any were.
-            path: the file that they stand in.
-        """
-        stream, settings = self.stream, self.settings
-        if not stream.has_scores:
-            decided = self._of_decisions(stored)
-            reason = "there are decisions, but no scores"
-            return [decided, *(refused_json(target_fpr=t, reason=reason) for t in self._targets)]
-        reasons: dict[float, str] = {}
-        ranks: dict[float, int] = {}
-        for target in self._targets:
-            try:
-                ranks[target] = excluded_rank(
-                    target_fpr=target,
-                    num_negatives=stream.num_negatives,
-                    min_false_positives=settings.min_false_positives,
-                )
-            except TooFewNegativesError as error:
-                reasons[target] = error.what
-        counts = self._counts(list(ranks.values()), [] if stored is None else [stored[0]])
-        scored = self._scored(counts)
-        points = []
-        if stored is not None:
-            self._refuse_contradiction(stored[0], path)
-            found = self._evaluate(counts, counts.at(stored[0]), "decisions")
-            points.append(
-                operating_point_json(
-                    found, scored=scored, source="stored", target_fpr=stored[1], threshold=stored[0]
-                )
-            )
-        elif stream.has_decisions:
-            points.append(self._of_decisions(None, scored))
-        for target in self._targets:
-            if target in reasons:
-                points.append(refused_json(target_fpr=target, reason=reasons[target]))
-                continue
-            threshold = counts.operating_point(
-                target_fpr=target, min_false_positives=settings.min_false_positives
-            ).threshold
-            found = self._evaluate(counts, counts.at(threshold), f"target {target!r}")
-            points.append(
-                operating_point_json(
-                    found, scored=scored, source="test", target_fpr=target, threshold=threshold
-                )
-            )
-        return points
-
-    @property
-    def _targets(self) -> tuple[float, ...]:
-        return self.settings.target_fpr
-
-    def _refuse_contradiction(self, threshold: float, path: Path) -> None:
-        """Refuse a stored threshold that ``y_pred`` contradicts."""
-        num = self.stream.num_contrary(threshold) if self.stream.has_decisions else 0
-        if num:
-            raise DataError(
-                f"the threshold {threshold:g} contradicts y_pred in {num:,} rows",
-                where=path,
-                hint="Take that of the same run, or leave it out to judge y_pred as it is",
-            )
-
-    def _counts(self, ranks: Sequence[int], thresholds: Sequence[float]) -> ScoreCounts:
-        """Return the counts by cell, label and bin, exact at all thresholds in question."""
-        stream = self.stream
-        excluded: FloatArray = np.empty(0)
-        if ranks:
-            excluded = np.asarray(largest_scores(stream.negative_scores, ranks=ranks))
-        cuts = quantile_edges(
-            (scores for scores, _, _ in stream.scores()),
-            num_scores=stream.num_faces + stream.num_negatives,
-        )
-        return count_scores(
-            stream.scores(),
-            columns=stream.columns,
-            cells=stream.cells,
-            edges=np.concatenate([edges_for(excluded), np.asarray(thresholds), cuts]),
-        )
-
-    def _of_decisions(
-        self,
-        stored: tuple[float, float | None] | None,
-        scored: ScoreMeasures | None = None,
-    ) -> OperatingPointJson:
-        """Return what the decisions give, as they are."""
-        counts = count_scores(
-            self.stream.decisions(),
-            columns=self.stream.columns,
-            cells=self.stream.cells,
-            edges=[1.0],
-        )
-        found = self._evaluate(counts, counts.at(1.0), "decisions")
-        if scored is None:
-            auc = Measure(status="not_applicable", reason=NO_SCORES)
-            scored = self._same_for_all(counts, auc)
-        return operating_point_json(
-            found,
-            scored=scored,
-            source="decisions" if stored is None else "stored",
-            target_fpr=None if stored is None else stored[1],
-            threshold=None if stored is None else stored[0],
-        )
-
-    def _same_for_all(self, counts: ScoreCounts, auc: Measure) -> ScoreMeasures:
-        sizes = [len(self._grouping_of(counts, names)) for names in self.sets]
-        return ScoreMeasures(
-            auc=auc,
-            calibration=_no_calibration(),
-            aucs=tuple((auc,) * size for size in sizes),
-            calibrations=tuple((_no_calibration(),) * size for size in sizes),
-        )
-
-    def _grouping_of(
-        self, counts: ScoreCounts, names: Sequence[str]
-    ) -> tuple[tuple[str, ...], ...]:
-        return counts.grouping(names, faces_only=self.negatives == "pool").groups
-
-    def _scored(self, counts: ScoreCounts) -> ScoreMeasures:
-        """Return areas under the ROC curve, overall and by group."""
-        by_cell = counts.counts.transpose(1, 0, 2)  # (cell, label, bin)
-        everybody = by_cell.sum(axis=0)[None]
-        pooled = self.negatives == "pool"
-        aucs = []
-        for names in self.sets:
-            table = counts.marginal(names, by_cell, faces_only=pooled).counts
-            negatives = everybody[:, 0] if pooled else table[:, 0]
-            aucs.append(self._areas(counts, table[:, 1], negatives, POOLED_AUC if pooled else None))
-        (auc,) = self._areas(counts, everybody[:, 1], everybody[:, 0], None)
-        return ScoreMeasures(
-            auc=auc,
-            calibration=_no_calibration(),
-            aucs=tuple(aucs),
-            calibrations=tuple((_no_calibration(),) * len(found) for found in aucs),
-        )
-
-    def _areas(
-        self, counts: ScoreCounts, positives: IntArray, negatives: IntArray, reason: str | None
-    ) -> tuple[Measure, ...]:
-        areas = binned_auc(
-            positives=positives, negatives=negatives, is_exact=counts.is_exact
-        ).areas()
-        negatives = np.broadcast_to(negatives, positives.shape)
-        sizes = zip(positives.sum(axis=-1).tolist(), negatives.sum(axis=-1).tolist(), strict=True)
-        return tuple(
-            no_area(num_positives=num_positives, num_negatives=num_negatives)
-            if area is None
-            else area_measure(
-                area,
-                num_rows=num_positives + num_negatives,
-                reason=reason,
-                confidence=self.settings.confidence,
-            )
-            for area, (num_positives, num_negatives) in zip(areas, sizes, strict=True)
-        )
-
-    def _evaluate(self, counts: ScoreCounts, table: IntArray, name: str) -> Evaluation:
-        """Return what answers counted by cell, label and decision say."""
-        pooled, settings = self.negatives == "pool", self.settings
-        groupings = []
-        for names in self.sets:
-            found = counts.marginal(names, table, faces_only=pooled)
-            by_group = found.counts.copy()
-            if pooled:
-                by_group[:, 0] = 0  # negatives are those of the pool
-            groupings.append(
-                TalliedGroups(
-                    columns=found.columns, groups=found.groups, tally=tally_counts(by_group)
-                )
-            )
-        return evaluate_tallies(
-            overall=tally_counts(table.sum(axis=0)[None]),
-            groupings=groupings,
-            negatives=self.negatives,
-            generator=numpy_generator(settings.seed, "report", name),
-            min_group_size=settings.min_group_size,
-            margin=settings.margin,
-            confidence=settings.confidence,
-        )

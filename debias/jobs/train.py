@@ -73,7 +73,13 @@ def run_train(job: TrainJob) -> RunDir:
             training that does not converge.
     """
     source = job.source
-    check_output(job.output, overwrite=job.overwrite, resume=job.resume, inputs=source.inputs)
+    check_output(
+        job.output,
+        overwrite=job.overwrite,
+        resume=job.resume,
+        can_resume=True,
+        inputs=source.inputs,
+    )
     fabric = make_fabric(job.device, job.settings.training.precision)
     _require_trainable(job.settings, fabric)
     with fabric.rank_zero_first():
@@ -158,9 +164,11 @@ def _write_predictions(
     """Write the predictions of validation and test, and the operating point they stand at."""
     held_out = images.manifest.table["split"].isin(["val", "test"]).to_numpy()
     predictions = score_images(model, images.store, images.manifest.subset(held_out))
-    validation = (predictions["split"] == "val") & (predictions["y_true"] == 0)
+    validation = predictions[predictions["split"] == "val"]
+    of_negatives, of_faces = (validation["y_score"][validation["y_true"] == k] for k in (0, 1))
     point = operating_point(
-        y_score_negatives=predictions.loc[validation, "y_score"].to_numpy(),
+        y_score_negatives=of_negatives.to_numpy(),
+        y_score_faces=of_faces.to_numpy(),
         target_fpr=settings.target_fpr,
     )
     write_json(run.operating_point, {**dataclasses.asdict(point), "source": "validation non-faces"})

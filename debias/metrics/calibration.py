@@ -6,58 +6,30 @@ statement about scores in [0, 1] and about the mix of positives and negatives th
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special, stats
 
-from debias.metrics.intervals import FloatArray, Rate, cluster_units, design_effects, wilson
-from debias.metrics.measures import Measure, Negatives, Status
+from debias.metrics.calibration_bins import (
+    NO_PROBABILITIES,
+    NUM_BINS,
+    POOLED_CALIBRATION,
+    Calibration,
+    calibration_of_bins,
+    no_calibration,
+    not_calibrated,
+    parts_of_equal_mass,
+)
+from debias.metrics.design_effects import cluster_units, design_effects
+from debias.metrics.intervals import FloatArray
+from debias.metrics.measures import Negatives
 from debias.metrics.tally import as_binary, as_codes, as_rows, as_weights
-
-NO_PROBABILITIES = "Scores lie outside [0, 1], so they are no probabilities."
-POOLED_CALIBRATION = "Negatives belong to no group, so a group's share of positives has no meaning."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CalibrationBin:
-    """Rows of about the same score.
-
-    Attributes:
-        num_rows: how many.
-        mean_score: what they claim, in [0, 1].
-        share: of positives among them. Where rows have weights its counts are of rows, and its
-            value is not their quotient.
-    """
-
-    num_rows: int
-    mean_score: float
-    share: Rate
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Calibration:
-    """A reliability diagram and its expected calibration error.
-
-    Attributes:
-        error: the expected calibration error.
-        expected_by_chance: what it would be of a perfectly calibrated model, on average over as
-            many rows; NaN where the error is not estimated.
-        bins: by ascending score, none of them empty; empty where the error is not estimated.
-    """
-
-    error: Measure
-    expected_by_chance: float
-    bins: tuple[CalibrationBin, ...]
 
 
 def calibration(
     *,
     y_true: ArrayLike,
     y_score: ArrayLike,
-    num_bins: int = 15,
+    num_bins: int = NUM_BINS,
     clusters: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
     confidence: float = 0.95,
@@ -115,7 +87,7 @@ def group_calibrations(
     codes: ArrayLike | None,
     num_groups: int,
     negatives: Negatives,
-    num_bins: int = 15,
+    num_bins: int = NUM_BINS,
     clusters: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
     confidence: float = 0.95,
@@ -148,9 +120,9 @@ def group_calibrations(
     if clusters is not None:
         persons = as_rows(clusters, name="clusters", num_rows=labels.size)
     if negatives == "pool":
-        return (_none("not_applicable", POOLED_CALIBRATION),) * num_groups
+        return (not_calibrated("not_applicable", POOLED_CALIBRATION),) * num_groups
     if scores.size and (scores.min() < 0.0 or scores.max() > 1.0):
-        return (_none("not_applicable", NO_PROBABILITIES),) * num_groups
+        return (not_calibrated("not_applicable", NO_PROBABILITIES),) * num_groups
     inside = np.ones(labels.size, dtype=np.bool_) if weights is None else weights > 0
     found = []
     for code in range(num_groups):
@@ -168,12 +140,6 @@ def group_calibrations(
     return tuple(found)
 
 
-def _none(status: Status, reason: str, num_rows: int | None = None) -> Calibration:
-    """Return that there is no calibration, and why."""
-    error = Measure(status=status, num_trials=num_rows, reason=reason)
-    return Calibration(error=error, expected_by_chance=math.nan, bins=())
-
-
 def _calibration(
     labels: NDArray[np.bool_],
     scores: FloatArray,
@@ -184,10 +150,9 @@ def _calibration(
     confidence: float,
 ) -> Calibration:
     """Return the calibration of the rows of one group, their scores in [0, 1]."""
-    if labels.size == 0:
-        return _none("not_estimable", "There are no rows.", 0)
-    if labels.all() or not labels.any():
-        return _none("not_applicable", "All rows have the same label.", labels.size)
+    nothing = no_calibration(num_rows=labels.size, num_positives=int(np.count_nonzero(labels)))
+    if nothing is not None:
+        return nothing
     codes = _equal_mass(scores, num_bins)
     size = int(codes.max()) + 1
     w = np.ones(labels.size) if weights is None else weights
@@ -202,63 +167,21 @@ def _calibration(
         units=units,
         weights=weights,
         confidence=confidence,
+    ).values
+    return calibration_of_bins(
+        num_rows=n,
+        num_positives=np.bincount(codes, weights=labels),
+        weight=total,
+        share=share,
+        mean_score=claim,
+        squared_error=np.bincount(codes, weights=w * (labels - scores) ** 2) / total,
+        variance=np.bincount(codes, weights=w * scores * (1.0 - scores)) / total,
+        effects=effects,
+        confidence=confidence,
     )
-    residuals = labels - scores
-    spread = np.bincount(codes, weights=w * residuals**2) / total - (share - claim) ** 2
-    alike = np.bincount(codes, weights=w * scores * (1.0 - scores)) / total
-    # A bin that holds one person alone tells as much as one row.
-    effective = np.maximum(n / effects, 1.0)
-    errors = np.sqrt(np.maximum(spread, alike) / effective)
-    mass = total / total.sum()
-    value = float(mass @ np.abs(share - claim))
-    z = -float(special.ndtri((1.0 - confidence) / 2.0))
-    half = z * float(np.linalg.norm(mass * errors))
-    bias = math.sqrt(2.0 / math.pi) * float(mass @ errors)
-    expected = float(mass @ _mean_deviation(effective, claim))
-    error = Measure(
-        status="estimated",
-        value=value,
-        low=max(0.0, value - bias - half),
-        high=min(1.0, value + half),
-        num_trials=int(labels.size),
-        reason=f"Chance alone would give a perfectly calibrated model {100 * expected:.1f} %.",
-    )
-    low, high = wilson(
-        num_successes=share * n, num_trials=n, confidence=confidence, design_effect=effects
-    )
-    num_positives = np.bincount(codes, weights=labels)
-    bins = tuple(
-        CalibrationBin(
-            num_rows=int(n[i]),
-            mean_score=float(claim[i]),
-            share=Rate(
-                num_successes=int(num_positives[i]),
-                num_trials=int(n[i]),
-                value=float(share[i]),
-                low=float(low[i]),
-                high=float(high[i]),
-                design_effect=float(effects[i]),
-            ),
-        )
-        for i in range(size)
-    )
-    return Calibration(error=error, expected_by_chance=expected, bins=bins)
 
 
 def _equal_mass(scores: FloatArray, num_bins: int) -> NDArray[np.intp]:
     """Return the bin of each row, from 0 without gaps: equal parts of the mid-ranks."""
     _, values, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    middle = np.cumsum(counts) - counts / 2.0
-    part = np.minimum((middle * num_bins / scores.size).astype(np.intp), num_bins - 1)
-    return np.asarray(np.unique(part, return_inverse=True)[1][values], dtype=np.intp)
-
-
-def _mean_deviation(trials: FloatArray, chance: FloatArray) -> FloatArray:
-    """Return E|k / n - p| of binomial counts k: 2 (v/n) (1 - p) P(k = v), v = floor(n p) + 1.
-
-    References:
-        [DiaconisZabell1991] Closed form summation for classical distributions. Stat. Science 6.
-    """
-    n = np.maximum(np.rint(trials), 1.0)
-    v = np.floor(n * chance) + 1.0
-    return np.asarray(2.0 * v / n * (1.0 - chance) * stats.binom.pmf(v, n, chance))
+    return parts_of_equal_mass(counts, num_parts=num_bins)[values]

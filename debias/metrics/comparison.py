@@ -12,30 +12,22 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from debias.metrics.bootstrap import PairedScores, bootstrap_recalls, weighted_recalls
 from debias.metrics.counts import Grouping
-from debias.metrics.disparities import null_gap, pooled_rate, ranked_groups, rates_by_group
-from debias.metrics.intervals import FloatArray, Rate, design_effect, paired_difference
+from debias.metrics.disparities import null_gap
+from debias.metrics.group_rates import pooled_rate, ranked_groups, rates_by_group
+from debias.metrics.intervals import FloatArray, Rate
 from debias.metrics.operating_point import operating_point
+from debias.metrics.paired import (
+    Difference,
+    adjusted_intervals,
+    discordant,
+    mcnemar,
+    sums_of_squares,
+)
 
 NULL_REPLICATES = 2000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """A figure of the first model minus the same figure of the second.
-
-    Attributes:
-        value: in [-1, 1]; NaN where it is not estimable.
-        low: lower limit.
-        high: upper limit.
-    """
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,7 +40,8 @@ class GroupingComparison:
         recall: of each group by the first and by the second model.
         differences: in recall, of each group.
         discordant: of each group, how many faces only the first and only the second model finds.
-        p_values: McNemar's of each group, see :func:`mcnemar`; NaN without faces.
+        p_values: McNemar's of each group, see :func:`debias.metrics.paired.mcnemar`; NaN without
+            faces.
         worst_recall: the difference of the two smallest recalls, be they of different groups;
             None with no ranked group.
         gap: the difference of the two gaps; None with fewer than two ranked groups.
@@ -75,79 +68,6 @@ class Comparison:
 
     fpr: tuple[Rate, Rate]
     groupings: tuple[GroupingComparison, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MovedThreshold:
-    """How much of a gain in recall a moved threshold alone would bring.
-
-    Attributes:
-        fpr: of the first and of the second model, as they answered.
-        gain: recall of the first model minus that of the second, as they answered.
-        gain_at_same_fpr: the same, with the first model's threshold moved to let through no more
-            negatives than the second does.
-    """
-
-    fpr: tuple[float, float]
-    gain: float
-    gain_at_same_fpr: float
-
-
-def moved_threshold(
-    *,
-    face_answers: NDArray[np.bool_],
-    negative_answers: NDArray[np.bool_],
-    face_scores: FloatArray,
-    negative_scores: FloatArray,
-) -> MovedThreshold | None:
-    """Return what a gain is worth once both models let through as many negatives.
-
-    Args:
-        face_answers: what the two models answered for the faces, shape (2, face).
-        negative_answers: the same for the negatives, shape (2, negative).
-        face_scores: of the first model, shape (face,).
-        negative_scores: of the first model, shape (negative,).
-
-    Returns:
-        None without faces or without negatives.
-    """
-    if not face_scores.size or not negative_scores.size:
-        return None
-    first, second = face_answers.mean(axis=1)
-    num_allowed = int(np.count_nonzero(negative_answers[1]))
-    highest = -np.inf
-    if num_allowed < negative_scores.size:
-        position = negative_scores.size - 1 - num_allowed
-        highest = np.partition(negative_scores, position)[position]
-    fpr = negative_answers.mean(axis=1)
-    return MovedThreshold(
-        fpr=(float(fpr[0]), float(fpr[1])),
-        gain=float(first - second),
-        gain_at_same_fpr=float(np.mean(face_scores > highest) - second),
-    )
-
-
-def mcnemar(*, num_gained: int, num_lost: int, sum_of_squares: int | None = None) -> float:
-    """Return the two-sided p-value of McNemar's test: are gains and losses equally likely?
-
-    It is exact, binomial in the discordant rows, where rows are independent, and 1 without any.
-    Where several discordant rows are of one person, the statistic is the gains less the losses
-    over the root of the sum of squares of what each person gains less loses, and normal.
-
-    Args:
-        num_gained: rows that only the first model answers rightly.
-        num_lost: rows that only the second one does.
-        sum_of_squares: over persons, of gains less losses; None where each row is of another.
-
-    References:
-        [McNemar1947] Note on the sampling error of the difference between correlated proportions
-        or percentages. Psychometrika 12.
-    """
-    num_discordant = num_gained + num_lost
-    if sum_of_squares is not None and sum_of_squares > num_discordant:
-        z = abs(num_gained - num_lost) / float(np.sqrt(sum_of_squares))
-        return float(2.0 * special.ndtr(-z))
-    return float(min(1.0, 2.0 * special.bdtr(min(num_gained, num_lost), num_discordant, 0.5)))
 
 
 def compare_at_fpr(
@@ -186,10 +106,11 @@ def compare_at_fpr(
     thresholds = [
         operating_point(
             y_score_negatives=negatives,
+            y_score_faces=faces,
             target_fpr=target_fpr,
             min_false_positives=min_false_positives,
         ).threshold
-        for negatives in scores.negatives
+        for faces, negatives in zip(scores.faces, scores.negatives, strict=True)
     ]
     hits = scores.faces >= np.array(thresholds)[:, None]
     false = scores.negatives >= np.array(thresholds)[:, None]
@@ -210,7 +131,11 @@ def compare_at_fpr(
             _compare_grouping(
                 hits=hits,
                 grouping=grouping,
-                ranked=ranked_groups(grouping=grouping, min_group_size=min_group_size),
+                ranked=ranked_groups(
+                    grouping=grouping,
+                    min_group_size=min_group_size,
+                    clusters=scores.face_clusters,
+                ),
                 clusters=scores.face_clusters,
                 replicates=drawn,
                 generator=generator,
@@ -234,8 +159,10 @@ def _compare_grouping(
     """Return the differences of one grouping, observed and over the replicates."""
     observed = weighted_recalls(hits=hits, grouping=grouping, weights=np.ones(hits.shape[1]))
     value = observed[0] - observed[1]
-    discordant = _discordant(hits, grouping)
-    safe = _adjusted_intervals(hits, grouping, discordant, clusters, confidence)
+    safe = adjusted_intervals(
+        hits=hits, grouping=grouping, clusters=clusters, confidence=confidence
+    )
+    changed = discordant(hits=hits, grouping=grouping)
     down, up = value - safe[:, 0], safe[:, 1] - value
     differences = tuple(
         _interval(
@@ -275,14 +202,14 @@ def _compare_grouping(
         ranked=ranked,
         recall=(first, second),
         differences=differences,
-        discordant=discordant,
+        discordant=changed,
         p_values=tuple(
             mcnemar(num_gained=gained, num_lost=lost, sum_of_squares=squares)
             if num_faces
             else float("nan")
             for (gained, lost), squares, num_faces in zip(
-                discordant,
-                _sums_of_squares(hits, grouping, clusters),
+                changed,
+                sums_of_squares(hits=hits, grouping=grouping, clusters=clusters),
                 grouping.num_rows,
                 strict=True,
             )
@@ -290,52 +217,6 @@ def _compare_grouping(
         worst_recall=worst_recall,
         gap=gap,
     )
-
-
-def _discordant(hits: NDArray[np.bool_], grouping: Grouping) -> tuple[tuple[int, int], ...]:
-    """Return how many faces of each group only the first and only the second model finds."""
-    first, second = hits
-    gained, lost = (
-        np.bincount(grouping.codes[rows], minlength=len(grouping.groups)).tolist()
-        for rows in (first & ~second, second & ~first)
-    )
-    return tuple(zip(gained, lost, strict=True))
-
-
-def _sums_of_squares(
-    hits: NDArray[np.bool_], grouping: Grouping, clusters: NDArray[np.intp]
-) -> list[int]:
-    """Return for each group the sum over its persons of their gains less losses, squared."""
-    change = hits[0].astype(np.int64) - hits[1]
-    num_persons = int(clusters.max(initial=-1)) + 1
-    cells = grouping.codes * num_persons + clusters
-    size = len(grouping.groups) * num_persons
-    sums = np.bincount(cells, weights=change, minlength=size).reshape(len(grouping.groups), -1)
-    return [int(total) for total in np.square(sums).sum(axis=1).round()]
-
-
-def _adjusted_intervals(
-    hits: NDArray[np.bool_],
-    grouping: Grouping,
-    discordant: Sequence[tuple[int, int]],
-    clusters: NDArray[np.intp],
-    confidence: float,
-) -> FloatArray:
-    """Return the adjusted paired interval of each group's difference, shape (group, 2)."""
-    limits = np.empty((len(grouping.groups), 2))
-    change = hits[0].astype(np.int64) - hits[1]
-    for code, (gained, lost) in enumerate(discordant):
-        rows = grouping.codes == code
-        limits[code] = paired_difference(
-            num_gained=gained,
-            num_lost=lost,
-            num_pairs=int(np.count_nonzero(rows)),
-            confidence=confidence,
-            design_effect=design_effect(
-                values=change[rows], clusters=clusters[rows], confidence=confidence
-            ),
-        )
-    return limits
 
 
 def _gap_by_chance(

@@ -8,22 +8,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from debias.metrics.accuracies import Accuracies, accuracies
 from debias.metrics.counts import UNKNOWN, Grouping
-from debias.metrics.disparities import (
-    Accuracies,
-    Gap,
-    NullGap,
-    Pair,
-    WorstRate,
-    accuracies,
-    gap,
-    holm,
-    null_gap,
-    pairs,
-    worst_rate,
-)
-from debias.metrics.intervals import Rate, rate
+from debias.metrics.disparities import ByChance, Gap, WorstRate, gap, null_gap, worst_rate
+from debias.metrics.group_rates import large_enough
+from debias.metrics.intervals import FloatArray, Rate, rate
 from debias.metrics.measures import Measures, Negatives, group_measures, overall_measures
+from debias.metrics.pairs import Pair, holm, pairs
 from debias.metrics.parity import Disparity, parity_measures
 from debias.metrics.shrinkage import Shrunken, shrunken_rates
 from debias.metrics.tally import Shares, Tally, tally_rows
@@ -72,6 +63,7 @@ class GroupingResult:
         groups: their values, as in :class:`debias.metrics.counts.Grouping`.
         within: see :class:`GroupedRows`.
         recall: of each group.
+        effective_sizes: faces of each group that count for ``min_group_size``, shape (group,).
         num_negatives: of each group, shape (group,); None where negatives are one pool.
         measures: of each group.
         shrunken: recall of each group, drawn towards that of all.
@@ -92,13 +84,14 @@ class GroupingResult:
     groups: tuple[tuple[str, ...], ...]
     within: Mapping[str, str]
     recall: tuple[Rate, ...]
+    effective_sizes: FloatArray
     num_negatives: NDArray[np.int64] | None
     measures: tuple[Measures, ...]
     shrunken: tuple[Shrunken, ...]
     ranked: NDArray[np.intp]
     worst_recall: WorstRate | None
     gap: Gap | None
-    null_gap: NullGap | None
+    null_gap: ByChance | None
     accuracies: Accuracies
     pairs: tuple[Pair, ...]
     adjusted_p_values: tuple[float, ...]
@@ -150,7 +143,9 @@ def evaluate(
         clusters: the person of each face and the picture of each negative as integers from 0,
             shape (row,); None when independent.
         sample_weight: of each row, shape (row,); None when all count the same.
-        min_group_size: groups with fewer faces are shown, but not ranked.
+        min_group_size: groups with fewer faces that count are shown, but not ranked: persons, of
+            whom an uneven share counts for less; see
+            :func:`debias.metrics.group_rates.effective_sizes`. Weights count alike.
         margin: a difference in recall that would matter.
         confidence: of the intervals, in (0, 1).
     """
@@ -248,7 +243,8 @@ def _evaluate_grouping(
     tally, pooled = item.tally, negatives == "pool"
     recall = rates_of(tally.recall, confidence)
     known = np.array([UNKNOWN not in group for group in item.groups], dtype=np.bool_)
-    ranked = np.flatnonzero(known & (tally.num_positives >= max(1, min_group_size)))
+    sizes = tally.recall.effects.num_clusters
+    ranked = np.flatnonzero(known & large_enough(sizes, min_group_size=min_group_size))
     rates = [recall[position] for position in ranked]
     several = len(rates) > 1
     return GroupingResult(
@@ -256,6 +252,7 @@ def _evaluate_grouping(
         groups=item.groups,
         within=item.within,
         recall=recall,
+        effective_sizes=sizes,
         num_negatives=None if pooled else tally.num_negatives,
         measures=group_measures(
             tally=tally, pool=overall if pooled else None, confidence=confidence
@@ -265,7 +262,12 @@ def _evaluate_grouping(
         worst_recall=worst_rate(rates=rates, confidence=confidence) if rates else None,
         gap=gap(rates=rates, confidence=confidence) if several else None,
         null_gap=null_gap(rates=rates, generator=generator) if several else None,
-        accuracies=accuracies(rates=rates, weights=tally.recall.weights[ranked]),
+        accuracies=accuracies(
+            rates=rates,
+            generator=generator,
+            weights=tally.recall.weights[ranked],
+            confidence=confidence,
+        ),
         pairs=pairs(rates=rates, margin=margin, confidence=confidence) if several else (),
         adjusted_p_values=(),
         verdict=None,
@@ -320,8 +322,13 @@ def rates_of(shares: Shares, confidence: float = 0.95) -> tuple[Rate, ...]:
             num_trials=int(trials),
             confidence=confidence,
             design_effect=float(effect),
+            freedom=float(freedom),
         )
-        for successes, trials, effect in zip(
-            shares.num_successes, shares.num_trials, shares.design_effects, strict=True
+        for successes, trials, effect, freedom in zip(
+            shares.num_successes,
+            shares.num_trials,
+            shares.effects.at(confidence),
+            shares.effects.freedom,
+            strict=True,
         )
     )

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from debias.metrics.intervals import mover_sum
+from debias.metrics.mover import mover_sum
 from debias.metrics.tally import RateName, Shares, Tally
 
 Negatives = Literal["pool", "grouped"]

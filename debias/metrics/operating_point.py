@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from debias.errors import DataError, TooFewNegativesError, UsageError
 from debias.metrics.counts import Grouping, group_rows
-from debias.metrics.disparities import pooled_rate, rates_by_group
+from debias.metrics.group_rates import pooled_rate, rates_by_group
 from debias.metrics.intervals import Rate
 
 
@@ -25,13 +25,15 @@ class OperatingPoint:
     """A threshold and what it costs on the non-faces that it was chosen on.
 
     Attributes:
-        threshold: an image with ``y_score >= threshold`` is answered "face".
+        threshold: an image with ``y_score >= threshold`` is answered "face". It is the score of
+            an image, or the next number above the highest one where no image may be answered
+            "face".
         target_fpr: the false-positive rate that was asked for, in (0, 1).
         realised_fpr: the one it gives on these non-faces; at most the target.
         num_false_positives: non-faces at or above the threshold.
         num_negatives: non-faces in all.
-        num_tied: non-faces that share the highest score below the threshold. Above 1, the
-            realised rate can fall short of the target for want of distinct scores.
+        num_tied: non-faces that share the highest score that has to stay below the threshold.
+            Above 1, the realised rate can fall short of the target for want of distinct scores.
     """
 
     threshold: float
@@ -66,6 +68,23 @@ def negatives_needed(*, target_fpr: float, min_false_positives: int = 10) -> int
     return math.ceil(min_false_positives / _exact(target_fpr))
 
 
+def smallest_target_fpr(*, num_negatives: int, min_false_positives: int = 10) -> float | None:
+    """Return the smallest false-positive rate that so many non-faces can be asked for.
+
+    It is rounded up to two digits, to be typed; None where there is no such rate below 1.
+
+    Args:
+        num_negatives: non-faces in all.
+        min_false_positives: a rate that expects fewer is refused.
+    """
+    least = Fraction(max(min_false_positives, 0), max(num_negatives, 1))
+    if num_negatives < 1 or not 0 < least < 1:
+        return None
+    step = Fraction(10) ** (math.floor(math.log10(least)) - 1)
+    rate = float(math.ceil(least / step) * step)
+    return rate if rate < 1.0 else None
+
+
 def excluded_rank(*, target_fpr: float, num_negatives: int, min_false_positives: int = 10) -> int:
     """Return how many non-faces may score above the one that has to stay below the threshold.
 
@@ -78,22 +97,30 @@ def excluded_rank(*, target_fpr: float, num_negatives: int, min_false_positives:
         raise TooFewNegativesError(
             f"a false-positive rate of {100 * target_fpr:g} % needs {needed:,} non-faces to "
             f"expect {min_false_positives} false positives, and there are {num_negatives:,}",
-            hint="Ask for a higher rate, or add non-faces",
+            hint=_what_works(num_negatives, min_false_positives),
         )
     return math.floor(_exact(target_fpr) * num_negatives)
 
 
 def operating_point(
-    *, y_score_negatives: ArrayLike, target_fpr: float, min_false_positives: int = 10
+    *,
+    y_score_negatives: ArrayLike,
+    target_fpr: float,
+    y_score_faces: ArrayLike = (),
+    min_false_positives: int = 10,
 ) -> OperatingPoint:
-    """Return the smallest threshold whose false-positive rate is at most ``target_fpr``.
+    """Return the threshold that finds most while at most ``target_fpr`` of the non-faces pass.
 
-    It lies just above the highest score that would break the target, by the smallest step of the
-    scores' own type: compare scores with it in that type (or a wider one), and ties stay out.
+    It is the smallest score, of a face or a non-face, above the highest one that would break the
+    target. Any number between the two answers these images alike; of those, this one is the score
+    of an image, and the strictest for other images. Where no score is higher, nothing may be
+    answered "face", and the threshold is the next number of the scores' own type: compare in that
+    type (or a wider one).
 
     Args:
         y_score_negatives: scores of the non-faces, finite, of any scale, shape (negative,).
         target_fpr: in (0, 1).
+        y_score_faces: scores of the faces beside them, finite, shape (face,).
         min_false_positives: fewer expected ones than this make the rate unfit to be measured.
 
     Raises:
@@ -102,7 +129,7 @@ def operating_point(
         DataError: a score is NaN or infinite, or so many are the largest number of their type
             that no threshold lies above them.
     """
-    scores = _finite_scores(y_score_negatives)
+    scores, others = _finite_scores(y_score_negatives), _finite_scores(y_score_faces)
     num_allowed = excluded_rank(
         target_fpr=target_fpr,
         num_negatives=scores.size,
@@ -110,14 +137,16 @@ def operating_point(
     )
     # The (num_allowed + 1)-th highest score is the first that has to stay out.
     excluded = np.partition(scores, scores.size - 1 - num_allowed)[scores.size - 1 - num_allowed]
-    if excluded == np.finfo(scores.dtype).max:
+    higher = [part[part > excluded] for part in (scores, others)]
+    found = [part.min() for part in higher if part.size]
+    if not found and excluded == np.finfo(scores.dtype).max:
         raise DataError(
             f"{np.count_nonzero(scores == excluded):,} of {scores.size:,} non-faces score "
             f"{excluded:g}, the largest {scores.dtype} there is, so that no threshold keeps to a "
             f"false-positive rate of {100 * target_fpr:g} %",
             hint="Give scores that tell these images apart",
         )
-    threshold = np.nextafter(excluded, scores.dtype.type(np.inf))
+    threshold = min(found) if found else np.nextafter(excluded, scores.dtype.type(np.inf))
     num_false_positives = int(np.count_nonzero(scores >= threshold))
     return OperatingPoint(
         threshold=float(threshold),
@@ -163,6 +192,7 @@ def recall_at_fpr(
         raise ValueError(f"y_true {faces.shape} and y_score {scores.shape} differ in shape")
     point = operating_point(
         y_score_negatives=scores[~faces],
+        y_score_faces=scores[faces],
         target_fpr=target_fpr,
         min_false_positives=min_false_positives,
     )
@@ -189,6 +219,16 @@ def _group_faces(
     if len(table) != faces.size:
         raise ValueError(f"{len(table)} rows of sensitive features for {faces.size} labels")
     return group_rows(sensitive_features=table.loc[faces], columns=list(table.columns))
+
+
+def _what_works(num_negatives: int, min_false_positives: int) -> str:
+    """Return which target these non-faces allow."""
+    smallest = smallest_target_fpr(
+        num_negatives=num_negatives, min_false_positives=min_false_positives
+    )
+    if smallest is None:
+        return "Add non-faces: so few allow no target"
+    return f"Add non-faces, ask for {smallest:g} or more (--target-fpr {smallest:g})"
 
 
 def _exact(target_fpr: float) -> Fraction:

@@ -16,14 +16,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from debias.metrics.intervals import FloatArray, mover_ratio, newcombe
+from debias.metrics.group_rates import large_enough
+from debias.metrics.intervals import FloatArray
 from debias.metrics.measures import Negatives, Status
+from debias.metrics.parity_rates import GroupRate, Kind, Method, group_rate, unequal
 from debias.metrics.tally import RateName, Shares, Tally
 
 ParityName = Literal["demographic_parity", "equal_opportunity", "equalized_odds"]
 IndexName = Literal["garbe", "fdr"]
-Kind = Literal["difference", "ratio", "index"]
-Method = Literal["between_groups", "to_overall"]
+
 
 PARITY_RATES: dict[ParityName, tuple[RateName, ...]] = {
     "demographic_parity": ("selection_rate",),
@@ -80,84 +81,6 @@ class Disparity:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Rate:
-    """One rate of all groups, as it was found and as chance makes it.
-
-    Attributes:
-        values: shape (group,); 0 where a group has no trials.
-        trials: shape (group,).
-        effects: design effects, shape (group,).
-        weights: of each group in the rate of all rows, shape (group,); they sum to 1.
-        ranked: positions of the ranked groups.
-        chance: values where all groups share the ranked groups' rate, shape (replicate, group).
-    """
-
-    values: FloatArray
-    trials: FloatArray
-    effects: FloatArray
-    weights: FloatArray
-    ranked: NDArray[np.intp]
-    chance: FloatArray
-
-    def limits(self, kind: Kind, method: Method, alpha: float) -> tuple[float, float]:
-        """Return the limits of a difference or ratio, simultaneous over what is compared."""
-        between = method == "between_groups"
-        if kind == "difference":
-            return _largest(*(self._pairs(newcombe, alpha) if between else self._overall(alpha)))
-        low, high = self._pairs(mover_ratio, alpha) if between else self._overall_ratio(alpha)
-        return _most_unequal(low, high)
-
-    def _pairs(
-        self, interval: Callable[..., tuple[FloatArray, FloatArray]], alpha: float
-    ) -> tuple[FloatArray, FloatArray]:
-        """Return the limits of all pairs of ranked groups."""
-        first, second = (self.ranked[i] for i in np.triu_indices(self.ranked.size, 1))
-        return interval(
-            num_successes=tuple((self.values * self.trials)[i] for i in (first, second)),
-            num_trials=(self.trials[first], self.trials[second]),
-            confidence=1.0 - alpha / first.size,
-            design_effect=(self.effects[first], self.effects[second]),
-        )
-
-    def _overall(self, alpha: float) -> tuple[FloatArray, FloatArray]:
-        """Return the limits of each ranked group minus all rows.
-
-        A group is part of all rows: p - p_all = (1 - w) (p - p_rest), w its weight in all rows,
-        and the two on the right are independent.
-        """
-        low, high = newcombe(**self._against_rest(), confidence=1.0 - alpha / self.ranked.size)
-        rest = 1.0 - self.weights[self.ranked]
-        return rest * low, rest * high
-
-    def _overall_ratio(self, alpha: float) -> tuple[FloatArray, FloatArray]:
-        """Return the limits of each ranked group over all rows: 1 / (w + (1 - w) p_rest / p)."""
-        low, high = mover_ratio(**self._against_rest(), confidence=1.0 - alpha / self.ranked.size)
-        own = self.weights[self.ranked]
-        with np.errstate(divide="ignore"):
-            return 1.0 / (own + (1.0 - own) / low), 1.0 / (own + (1.0 - own) / high)
-
-    def _against_rest(self) -> dict[str, tuple[FloatArray, FloatArray]]:
-        """Return each ranked group and the rows outside it, as arguments of an interval.
-
-        The rest is worth 1 / sum of (w_h / w_rest)^2 / m_h independent rows, m_h those of group h;
-        a group that is one person counts as one.
-        """
-        inside = np.eye(self.values.size, dtype=np.bool_)[self.ranked]
-        outside = np.where(inside, 0.0, self.weights)
-        outside = outside / outside.sum(axis=1, keepdims=True)
-        effective = np.maximum(self.trials / self.effects, 1.0)
-        rest_trials = 1.0 / (outside**2 / effective).sum(axis=1)
-        rest = np.clip((outside * self.values).sum(axis=1), 0.0, 1.0)
-        rest = np.where(((outside > 0) & (self.values < 1.0)).any(axis=1), rest, 1.0)
-        own = self.ranked
-        return {
-            "num_successes": ((self.values * self.trials)[own], rest * rest_trials),
-            "num_trials": (self.trials[own], rest_trials),
-            "design_effect": (self.effects[own], np.ones(own.size)),
-        }
-
-
 def parity_measures(
     *,
     tally: Tally,
@@ -205,15 +128,18 @@ def parity_measures(
     """
     alpha = 1.0 - confidence
     applicable = ("recall",) if negatives == "pool" else ("recall", "fpr", "selection_rate")
-    rates: dict[RateName, _Rate] = {}
+    rates: dict[RateName, GroupRate] = {}
     for name in ("recall", "fpr", "selection_rate"):
         shares: Shares = getattr(tally, name)
-        enough = (shares.num_trials[ranked] >= max(1, min_group_size)).all()
+        sizes = shares.effects.num_clusters[ranked]
+        enough = large_enough(sizes, min_group_size=min_group_size).all()
         if name in applicable and ranked.size > 1 and enough:
-            rates[name] = _rate(shares, ranked, generator, num_replicates)
+            rates[name] = group_rate(shares, ranked, generator, num_replicates)
 
     def judge(
-        label: Disparity, needed: tuple[RateName, ...], figures: Callable[[list[_Rate]], _Figures]
+        label: Disparity,
+        needed: tuple[RateName, ...],
+        figures: Callable[[list[GroupRate]], _Figures],
     ) -> Disparity:
         if not set(needed) <= set(applicable):
             return replace(label, status="not_applicable", reason=NO_GROUPED_NEGATIVES)
@@ -242,7 +168,7 @@ def parity_measures(
         for method in _METHODS
     ]
     terms: tuple[RateName, ...] = ("recall",) if negatives == "pool" else ("recall", "fpr")
-    indices: dict[IndexName, Callable[[list[_Rate]], _Figures]] = {
+    indices: dict[IndexName, Callable[[list[GroupRate]], _Figures]] = {
         "garbe": partial(_garbe, generator=generator, alpha=alpha),
         "fdr": partial(_fdr, alpha=alpha),
     }
@@ -271,29 +197,11 @@ def gini(values: FloatArray) -> FloatArray:
         return np.asarray(differences / ((n - 1) * ordered.sum(axis=-1)), dtype=np.float64)
 
 
-def _rate(
-    shares: Shares, ranked: NDArray[np.intp], generator: np.random.Generator, num_replicates: int
-) -> _Rate:
-    """Return a rate of all groups; each ranked group has trials."""
-    values = np.nan_to_num(shares.values)
-    pooled = float(shares.weights[ranked] @ values[ranked] / shares.weights[ranked].sum())
-    sizes = np.maximum(1, np.rint(shares.num_effective)).astype(np.int64)
-    drawn = generator.binomial(sizes, min(pooled, 1.0), size=(num_replicates, values.size))
-    return _Rate(
-        values=values,
-        trials=shares.num_trials.astype(np.float64),
-        effects=shares.design_effects,
-        weights=shares.weights / shares.weights.sum(),
-        ranked=ranked,
-        chance=drawn / sizes,
-    )
-
-
-def _parity(rates: list[_Rate], *, kind: Kind, method: Method, alpha: float) -> _Figures:
+def _parity(rates: list[GroupRate], *, kind: Kind, method: Method, alpha: float) -> _Figures:
     """Return the worst of the rates' differences or ratios."""
 
     def worst(values: list[FloatArray]) -> FloatArray:
-        each = [_unequal(x, rate, kind, method) for x, rate in zip(values, rates, strict=True)]
+        each = [unequal(x, rate, kind, method) for x, rate in zip(values, rates, strict=True)]
         worse = np.max(each, axis=0) if kind == "difference" else np.min(each, axis=0)
         return np.asarray(worse, dtype=np.float64)
 
@@ -305,29 +213,13 @@ def _parity(rates: list[_Rate], *, kind: Kind, method: Method, alpha: float) -> 
     return value, min(float(low), value), max(float(high), value), _median(by_chance)
 
 
-def _unequal(values: FloatArray, rate: _Rate, kind: Kind, method: Method) -> FloatArray:
-    """Return the difference or ratio of values of shape (..., group); NaN for 0 / 0."""
-    ranked = values[..., rate.ranked]
-    if method == "between_groups":
-        smallest, largest = ranked.min(axis=-1), ranked.max(axis=-1)
-    else:
-        everybody = (values @ rate.weights)[..., None]
-        smallest, largest = np.minimum(ranked, everybody), np.maximum(ranked, everybody)
-    if kind == "difference":
-        found = np.asarray(largest - smallest)
-        return found if method == "between_groups" else np.asarray(found.max(axis=-1))
-    with np.errstate(invalid="ignore"):
-        found = np.asarray(smallest / largest)
-    return found if method == "between_groups" else np.asarray(found.min(axis=-1))
-
-
-def _garbe(rates: list[_Rate], *, generator: np.random.Generator, alpha: float) -> _Figures:
+def _garbe(rates: list[GroupRate], *, generator: np.random.Generator, alpha: float) -> _Figures:
     """Return the mean Gini coefficient of error rates, the first of them from recall."""
     value, by_chance, upper, lower = (0.0, *(np.zeros(len(rates[0].chance)) for _ in range(3)))
     for position, rate in enumerate(rates):
         # gini() of misses, and of false positives as they are.
         errors, chance = (x if position else 1.0 - x for x in (rate.values, rate.chance))
-        m, own = rate.trials / rate.effects, rate.ranked
+        m, own = rate.trials / rate.effects.values, rate.ranked
         drawn = generator.beta(
             (m * errors + 0.5)[own], (m * (1.0 - errors) + 0.5)[own], size=(len(chance), own.size)
         )
@@ -341,11 +233,11 @@ def _garbe(rates: list[_Rate], *, generator: np.random.Generator, alpha: float) 
     return value, min(float(low), value), max(float(high), value), _median(by_chance)
 
 
-def _fdr(rates: list[_Rate], *, alpha: float) -> _Figures:
+def _fdr(rates: list[GroupRate], *, alpha: float) -> _Figures:
     """Return 1 minus the mean of the largest differences."""
     parts = np.array(
         [
-            (_unequal(rate.values, rate, "difference", "between_groups"), *limits)
+            (unequal(rate.values, rate, "difference", "between_groups"), *limits)
             for rate in rates
             for limits in [rate.limits("difference", "between_groups", alpha / len(rates))]
         ]
@@ -353,20 +245,6 @@ def _fdr(rates: list[_Rate], *, alpha: float) -> _Figures:
     value, high, low = (1.0 - parts.mean(axis=0)).tolist()
     by_chance = np.mean([np.ptp(rate.chance[:, rate.ranked], axis=1) for rate in rates], axis=0)
     return value, min(low, value), max(high, value), _median(1.0 - by_chance)
-
-
-def _largest(low: FloatArray, high: FloatArray) -> tuple[float, float]:
-    """Return the limits of the largest of several differences, either way, that hold together."""
-    return float(max(0.0, low.max(), (-high).max())), float(max(high.max(), (-low).max()))
-
-
-def _most_unequal(low: FloatArray, high: FloatArray) -> tuple[float, float]:
-    """Return the limits of the smallest of several ratios, either way up, that hold together."""
-    with np.errstate(divide="ignore"):
-        low_end, high_end = np.minimum(low, 1.0 / low), np.minimum(high, 1.0 / high)
-    alike = (low <= 1.0) & (high >= 1.0)
-    nearest = np.where(alike, 1.0, np.maximum(low_end, high_end))
-    return float(np.minimum(low_end, high_end).min()), float(nearest.min())
 
 
 def _median(by_chance: FloatArray) -> float | None:

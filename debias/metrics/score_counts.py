@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -19,8 +20,10 @@ from debias.errors import DataError
 from debias.metrics.counts import UNKNOWN, Grouping, group_rows
 from debias.metrics.intervals import FloatArray
 from debias.metrics.operating_point import OperatingPoint, excluded_rank
+from debias.metrics.score_order import thresholds_above
 
 IntArray = NDArray[np.int64]
+Number = TypeVar("Number", np.int64, np.float64)
 Rows = tuple[FloatArray, NDArray[np.bool_], NDArray[np.integer]]
 """Scores, labels and cells of some rows, each of shape (row,)."""
 
@@ -139,6 +142,8 @@ class ScoreCounts:
     ) -> OperatingPoint:
         """Return what :func:`debias.metrics.operating_point.operating_point` returns for the rows.
 
+        The edges must be those that :func:`edges_for` gives, with or without others.
+
         Args:
             target_fpr: in (0, 1).
             min_false_positives: fewer expected ones than this make the rate unfit to be measured.
@@ -146,7 +151,8 @@ class ScoreCounts:
         Raises:
             TooFewNegativesError: there are too few non-faces.
             DataError: no threshold lies above the score that has to stay out.
-            ValueError: the bin in question holds several scores; see :func:`edges_for`.
+            ValueError: the bin of the score that has to stay out holds several scores, or the
+                lowest score above it is no edge.
         """
         rank = excluded_rank(
             target_fpr=target_fpr,
@@ -160,16 +166,23 @@ class ScoreCounts:
             raise ValueError("the bin of the threshold holds several scores")
         excluded = self.edges[bin_of_excluded]
         num_tied = int(negatives[bin_of_excluded])
-        if excluded == np.finfo(np.float64).max:
+        higher = np.flatnonzero(self.counts[..., bin_of_excluded + 1 :].sum(axis=(0, 1)))
+        if higher.size == 0 and excluded == np.finfo(np.float64).max:
             raise DataError(
                 f"{num_tied:,} of {self.num_negatives:,} non-faces score {excluded:g}, the largest "
                 f"float64 there is, so that no threshold keeps to a false-positive rate of "
                 f"{100 * target_fpr:g} %",
                 hint="Give scores that tell these images apart",
             )
+        threshold = np.nextafter(excluded, np.inf)
+        if higher.size:
+            first = bin_of_excluded + 1 + int(higher[0])
+            if not self.num_at_edge[first]:
+                raise ValueError("the lowest score above the one that has to stay out is no edge")
+            threshold = self.edges[first]
         num_false_positives = int(at_least[bin_of_excluded]) - num_tied
         return OperatingPoint(
-            threshold=float(np.nextafter(excluded, np.inf)),
+            threshold=float(threshold),
             target_fpr=float(target_fpr),
             realised_fpr=num_false_positives / self.num_negatives,
             num_false_positives=num_false_positives,
@@ -233,10 +246,7 @@ def count_scores(
         edges: where to cut, in any order; minus infinity is added.
     """
     cuts = np.unique(np.append(np.asarray(edges, dtype=np.float64).ravel(), -np.inf))
-    words = [tuple((v or "").strip() or UNKNOWN for v in cell) for cell in cells]
-    names = tuple(dict.fromkeys(words))
-    position = {name: code for code, name in enumerate(names)}
-    code_of = np.array([position[word] for word in words], dtype=np.intp)
+    names, code_of = distinct_cells(cells)
     shape = (2, len(names), cuts.size)
     counts = np.zeros(math.prod(shape), dtype=np.int64)
     num_at_edge = np.zeros(cuts.size, dtype=np.int64)
@@ -254,26 +264,42 @@ def count_scores(
     )
 
 
-def edges_for(excluded: ArrayLike) -> FloatArray:
+def distinct_cells(
+    cells: Sequence[Sequence[str | None]],
+) -> tuple[tuple[tuple[str, ...], ...], NDArray[np.intp]]:
+    """Return the cells that are told apart, and the position there of each that was given.
+
+    Args:
+        cells: values of attributes; a missing or blank one is unknown.
+    """
+    words = [tuple((v or "").strip() or UNKNOWN for v in cell) for cell in cells]
+    names = tuple(dict.fromkeys(words))
+    position = {name: code for code, name in enumerate(names)}
+    return names, np.array([position[word] for word in words], dtype=np.intp)
+
+
+def edges_for(*, excluded: ArrayLike, above: ArrayLike) -> FloatArray:
     """Return edges that make each of these scores a bin of its own.
 
     The upper one is the threshold of :meth:`ScoreCounts.operating_point`.
 
     Args:
-        excluded: finite scores, any shape.
+        excluded: finite scores, shape (score,).
+        above: the lowest score of all rows above each of them, or infinity where there is none;
+            see :func:`debias.metrics.score_order.lowest_above`. Shape (score,).
     """
-    scores = np.asarray(excluded, dtype=np.float64).ravel()
-    return np.unique(np.concatenate([scores, np.nextafter(scores, np.inf)]))
+    scores = np.asarray(excluded, dtype=np.float64)
+    return np.unique(np.concatenate([scores, thresholds_above(scores, above=above)]))
 
 
-def sum_by_group(table: IntArray, *, grouping: Grouping) -> IntArray:
+def sum_by_group(table: NDArray[Number], *, grouping: Grouping) -> NDArray[Number]:
     """Return the sums of a table's cells over groups, shape (group, ...).
 
     Args:
         table: shape (cell, ...).
         grouping: of the cells; those of code -1 are left out.
     """
-    sums = np.zeros((len(grouping.groups), *table.shape[1:]), dtype=np.int64)
+    sums = np.zeros((len(grouping.groups), *table.shape[1:]), dtype=table.dtype)
     inside = grouping.codes >= 0
     np.add.at(sums, grouping.codes[inside], table[inside])
     return sums

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from debias.metrics.calibration import Calibration, calibration, group_calibrations
+from debias.metrics.calibration import calibration, group_calibrations
+from debias.metrics.calibration_bins import Calibration, not_calibrated
+from debias.metrics.counts import Grouping
 from debias.metrics.evaluation import GroupedRows
 from debias.metrics.measures import Measure, Negatives
 from debias.metrics.ranking import group_aucs, overall_auc
@@ -103,7 +104,7 @@ def score_measures(
     )
 
 
-def no_score_measures(*, groupings: Sequence[GroupedRows], reason: str) -> ScoreMeasures:
+def no_score_measures(*, groupings: Sequence[Grouping], reason: str) -> ScoreMeasures:
     """Return that nothing of the kind is applicable, and why.
 
     Args:
@@ -111,8 +112,8 @@ def no_score_measures(*, groupings: Sequence[GroupedRows], reason: str) -> Score
         reason: a sentence.
     """
     auc = Measure(status="not_applicable", reason=reason)
-    calibrated = Calibration(error=auc, expected_by_chance=math.nan, bins=())
-    sizes = [len(item.grouping.groups) for item in groupings]
+    calibrated = not_calibrated("not_applicable", reason)
+    sizes = [len(item.groups) for item in groupings]
     return ScoreMeasures(
         auc=auc,
         calibration=calibrated,

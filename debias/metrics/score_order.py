@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from debias.metrics.intervals import FloatArray
 
@@ -16,7 +16,7 @@ _DIGIT = 16
 def largest_scores(
     parts: Callable[[], Iterable[FloatArray]], *, ranks: Sequence[int]
 ) -> FloatArray:
-    """Return the scores of given rank, exactly, in four passes and a few megabytes.
+    """Return the scores of given rank, exactly, in four passes and half a megabyte a rank.
 
     Finite numbers keep their order when their bits are read as an integer (the negative ones
     turned over); each pass counts the next 16 bits of those that agree in the bits before.
@@ -38,10 +38,12 @@ def largest_scores(
         counts = np.zeros((known.size, 1 << _DIGIT), dtype=np.int64)
         for scores in parts():
             keys = _ordered_keys(scores) >> np.uint64(shift)
-            for row, bits in enumerate(known):
-                inside = keys if shift == 64 - _DIGIT else keys[keys >> np.uint64(_DIGIT) == bits]
-                digits = (inside & np.uint64((1 << _DIGIT) - 1)).astype(np.int64)
-                counts[row] += np.bincount(digits, minlength=1 << _DIGIT)
+            before = np.zeros_like(keys) if shift == 64 - _DIGIT else keys >> np.uint64(_DIGIT)
+            rows = np.minimum(np.searchsorted(known, before), known.size - 1)
+            inside = known[rows] == before
+            digits = (keys[inside] & np.uint64((1 << _DIGIT) - 1)).astype(np.int64)
+            flat = rows[inside] * (1 << _DIGIT) + digits
+            counts += np.bincount(flat, minlength=counts.size).reshape(counts.shape)
         at_least = counts[:, ::-1].cumsum(axis=1)[:, ::-1]
         for i, row in enumerate(np.searchsorted(known, prefix)):
             if not 0 <= remaining[i] < at_least[row, 0]:
@@ -50,6 +52,39 @@ def largest_scores(
             remaining[i] -= at_least[row, digit] - counts[row, digit]
             prefix[i] = prefix[i] << np.uint64(_DIGIT) | np.uint64(digit)
     return _scores_of(prefix)
+
+
+def lowest_above(parts: Iterable[FloatArray], *, bounds: ArrayLike) -> FloatArray:
+    """Return the lowest score above each bound, in one pass; infinity where there is none.
+
+    Args:
+        parts: the scores, finite, in parts of any size and order.
+        bounds: shape (bound,).
+
+    Returns:
+        Shape (bound,).
+    """
+    limits = np.asarray(bounds, dtype=np.float64)
+    lowest = np.full(limits.shape, np.inf)
+    for scores in parts:
+        ascending = np.append(np.sort(scores), np.inf)
+        lowest = np.minimum(lowest, ascending[np.searchsorted(ascending, limits, side="right")])
+    return lowest
+
+
+def thresholds_above(excluded: ArrayLike, *, above: ArrayLike) -> FloatArray:
+    """Return the thresholds that keep scores out: the next higher score of a row, if there is one.
+
+    Where there is none, it is the next number; infinite if there is none of these either.
+
+    Args:
+        excluded: finite scores, shape (score,).
+        above: what :func:`lowest_above` returns for them, shape (score,).
+    """
+    higher = np.asarray(above, dtype=np.float64)
+    with np.errstate(over="ignore"):
+        nearest = np.nextafter(np.asarray(excluded, dtype=np.float64), np.inf)
+    return np.where(np.isfinite(higher), higher, nearest)
 
 
 def quantile_edges(

@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike
 
 from debias.errors import UsageError
 from debias.metrics.counts import group_rows
-from debias.metrics.disparities import ranked_groups
+from debias.metrics.group_rates import ranked_groups
 from debias.metrics.intervals import FloatArray
 from debias.metrics.operating_point import operating_point
 from debias.metrics.tally import as_binary, as_rows, tally_rows
@@ -154,6 +154,7 @@ def _ranked_recalls(
     if target_fpr is not None:
         threshold = operating_point(
             y_score_negatives=scores[~faces],
+            y_score_faces=scores[faces],
             target_fpr=target_fpr,
             min_false_positives=min_false_positives,
         ).threshold

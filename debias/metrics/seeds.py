@@ -16,8 +16,9 @@ from scipy import special
 
 from debias.metrics.bootstrap import PairedScores, bootstrap_recalls, weighted_recalls
 from debias.metrics.counts import Grouping
-from debias.metrics.disparities import ranked_groups
-from debias.metrics.intervals import FloatArray, cluster_units, design_effects
+from debias.metrics.design_effects import cluster_units, design_effects
+from debias.metrics.group_rates import ranked_groups
+from debias.metrics.intervals import FloatArray
 from debias.metrics.operating_point import operating_point
 
 MIN_SEEDS = 3
@@ -146,10 +147,11 @@ def seed_figures(
     thresholds = [
         operating_point(
             y_score_negatives=negatives,
+            y_score_faces=faces,
             target_fpr=target_fpr,
             min_false_positives=min_false_positives,
         ).threshold
-        for negatives in scores.negatives
+        for faces, negatives in zip(scores.faces, scores.negatives, strict=True)
     ]
     hits = scores.faces >= np.array(thresholds)[:, None]
     everybody = Grouping(columns=(), groups=((),), codes=np.zeros(hits.shape[1], dtype=np.intp))
@@ -192,7 +194,7 @@ def _figures(
     confidence: float,
 ) -> list[SeedFigure]:
     """Return the figures of one grouping that has groups enough for them."""
-    ranked = ranked_groups(grouping=grouping, min_group_size=min_group_size)
+    ranked = ranked_groups(grouping=grouping, min_group_size=min_group_size, clusters=clusters)
     if ranked.size == 0:
         return []
     weights = np.ones(hits.shape[1])
@@ -282,4 +284,4 @@ def _independent_rows(
         units=cluster_units(codes=grouping.codes, clusters=clusters),
         confidence=confidence,
     )
-    return np.maximum(grouping.num_rows / effect, 1.0)
+    return np.maximum(grouping.num_rows / effect.values, 1.0)

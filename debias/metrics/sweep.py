@@ -2,76 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from debias.metrics.counts import Grouping
-from debias.metrics.disparities import ranked_groups
-from debias.metrics.intervals import FloatArray, cluster_units, design_effects, wilson
-
-HIGHEST_FPR = 0.5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class GroupSweep:
-    """A group over all thresholds.
-
-    Attributes:
-        values: what makes the group.
-        num_faces: its faces, at least one.
-        recall: shape (threshold,).
-        low: lower Wilson limits, shape (threshold,).
-        high: upper Wilson limits, shape (threshold,).
-        fpr: of its own negatives, shape (threshold,); None where it has none.
-    """
-
-    values: tuple[str, ...]
-    num_faces: int
-    recall: FloatArray
-    low: FloatArray
-    high: FloatArray
-    fpr: FloatArray | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class GroupingSweep:
-    """The ranked groups of a grouping over all thresholds.
-
-    Attributes:
-        columns: the attributes whose values make the groups.
-        groups: the ranked ones.
-        worst_recall: the smallest, shape (threshold,); empty with no ranked group.
-        gap: largest minus smallest, shape (threshold,); empty with fewer than two.
-        null_median: the median gap when all groups have the pooled recall, shape (threshold,);
-            empty with fewer than two.
-    """
-
-    columns: tuple[str, ...]
-    groups: tuple[GroupSweep, ...]
-    worst_recall: FloatArray
-    gap: FloatArray
-    null_median: FloatArray
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Sweep:
-    """All figures over all thresholds.
-
-    Attributes:
-        thresholds: descending, so that rates ascend, shape (threshold,).
-        fpr: of all negatives, shape (threshold,).
-        recall: of all faces, shape (threshold,).
-        groupings: one for each that was asked for.
-    """
-
-    thresholds: FloatArray
-    fpr: FloatArray
-    recall: FloatArray
-    groupings: tuple[GroupingSweep, ...]
+from debias.metrics.design_effects import cluster_units, design_effects
+from debias.metrics.group_rates import ranked_groups
+from debias.metrics.intervals import FloatArray
+from debias.metrics.sweep_groups import GroupingSweep, Sweep, grouping_sweep, sweep_ranks
 
 
 def sweep(
@@ -91,11 +31,11 @@ def sweep(
 ) -> Sweep | None:
     """Return rates by group at thresholds from strict to lax; None where there is nothing to show.
 
-    Thresholds are those of :func:`debias.metrics.operating_point.operating_point` for
-    false-positive rates from ``min_false_positives / num_negatives`` to a half, evenly spaced on
-    a log axis, and the operating points given. All rates are exact at their threshold; ties in
-    the scores can leave fewer thresholds. Without a face, a negative or a threshold there is
-    nothing to show.
+    Thresholds are those of :func:`debias.metrics.operating_point.operating_point`, scores of
+    faces or negatives wherever one is high enough, for false-positive rates from
+    ``min_false_positives / num_negatives`` to a half, evenly spaced on a log axis, and the
+    operating points given. All rates are exact at their threshold; ties in the scores can leave
+    fewer thresholds. Without a face, a negative or a threshold there is nothing to show.
 
     Args:
         face_scores: finite, shape (face,).
@@ -115,7 +55,7 @@ def sweep(
     faces, negatives = np.asarray(face_scores), np.sort(np.asarray(negative_scores))
     thresholds = np.unique(
         [
-            *_thresholds(negatives, num_thresholds, min_false_positives),
+            *_thresholds(negatives, faces, num_thresholds, min_false_positives),
             *map(float, operating_points),
         ]
     )[::-1]
@@ -137,7 +77,9 @@ def sweep(
                 persons=persons,
                 fpr=own,
                 num_thresholds=thresholds.size,
-                ranked=ranked_groups(grouping=grouping, min_group_size=min_group_size),
+                ranked=ranked_groups(
+                    grouping=grouping, min_group_size=min_group_size, clusters=persons
+                ),
                 confidence=confidence,
                 generator=generator,
                 num_replicates=num_replicates,
@@ -152,17 +94,24 @@ def sweep(
 
 
 def _thresholds(
-    ascending: NDArray[np.floating], most: int, min_false_positives: int
+    ascending: NDArray[np.floating],
+    faces: NDArray[np.floating],
+    most: int,
+    min_false_positives: int,
 ) -> list[float]:
-    """Return the smallest thresholds that let no more than so many negatives pass."""
-    last = math.floor(HIGHEST_FPR * ascending.size)
-    if last < min_false_positives:
+    """Return the lowest scores at which no more than so many negatives pass."""
+    ranks = sweep_ranks(
+        num_negatives=ascending.size, num_thresholds=most, min_false_positives=min_false_positives
+    )
+    if not ranks.size:
         return []
-    allowed = np.unique(np.round(np.geomspace(min_false_positives, last, most)).astype(np.intp))
-    excluded = ascending[ascending.size - 1 - allowed]
+    excluded = ascending[ascending.size - 1 - ranks]
     if not np.issubdtype(excluded.dtype, np.floating):
         excluded = excluded.astype(np.float64)
-    above = np.nextafter(excluded, excluded.dtype.type(np.inf))
+    scores = np.sort(np.concatenate([ascending, faces]))
+    first = np.searchsorted(scores, excluded, side="right")
+    nothing = np.nextafter(excluded, excluded.dtype.type(np.inf))
+    above = np.where(first < scores.size, scores[np.minimum(first, scores.size - 1)], nothing)
     return [float(threshold) for threshold in above if np.isfinite(threshold)]
 
 
@@ -209,7 +158,6 @@ def _sweep_grouping(
         grouping.codes * (num_thresholds + 1) + passed, minlength=num_groups * (num_thresholds + 1)
     ).reshape(num_groups, num_thresholds + 1)
     found = np.cumsum(cells, axis=1)[ranked, :-1]
-    num_rows = grouping.num_rows[ranked, None]
     effect = np.ones(found.shape)
     if persons is not None:
         units = cluster_units(codes=grouping.codes, clusters=persons)
@@ -220,47 +168,15 @@ def _sweep_grouping(
                 num_groups=num_groups,
                 units=units,
                 confidence=confidence,
-            )[ranked]
-    recall = found / num_rows
-    low, high = wilson(
-        num_successes=found, num_trials=num_rows, confidence=confidence, design_effect=effect
-    )
-    several = ranked.size > 1
-    groups = tuple(
-        GroupSweep(
-            values=grouping.groups[code],
-            num_faces=int(num_rows[position, 0]),
-            recall=recall[position],
-            low=low[position],
-            high=high[position],
-            fpr=None if fpr is None else fpr.get(grouping.groups[code]),
-        )
-        for position, code in enumerate(ranked)
-    )
-    nothing = np.zeros(0)
-    return GroupingSweep(
+            ).values[ranked]
+    return grouping_sweep(
         columns=grouping.columns,
-        groups=groups,
-        worst_recall=recall.min(axis=0) if ranked.size else nothing,
-        gap=np.ptp(recall, axis=0) if several else nothing,
-        null_median=_null_median(found, num_rows, effect, generator, num_replicates)
-        if several
-        else nothing,
+        groups=[grouping.groups[code] for code in ranked],
+        num_found=found,
+        num_faces=grouping.num_rows[ranked],
+        fpr=fpr,
+        effects=effect,
+        confidence=confidence,
+        generator=generator,
+        num_replicates=num_replicates,
     )
-
-
-def _null_median(
-    found: NDArray[np.int64],
-    num_rows: NDArray[np.int64],
-    effect: FloatArray,
-    generator: np.random.Generator,
-    num_replicates: int,
-) -> FloatArray:
-    """Return the median gap by chance; see :func:`debias.metrics.disparities.null_gap`."""
-    pooled = found.sum(axis=0) / num_rows.sum()
-    sizes = np.maximum(1, np.round(num_rows / effect)).astype(np.int64)
-    medians = [
-        np.median(np.ptp(generator.binomial(m, p, size=(num_replicates, m.size)) / m, axis=1))
-        for m, p in zip(sizes.T, pooled, strict=True)
-    ]
-    return np.array(medians, dtype=np.float64)

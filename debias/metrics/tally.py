@@ -13,7 +13,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from debias.metrics.intervals import FloatArray, cluster_units, design_effects, wilson
+from debias.metrics.design_effects import (
+    DesignEffects,
+    cluster_units,
+    design_effects,
+    independent,
+)
+from debias.metrics.intervals import FloatArray, wilson
 
 RateName = Literal["recall", "fpr", "precision", "accuracy", "selection_rate"]
 """What a tally holds of each group."""
@@ -28,19 +34,24 @@ class Shares:
             a mean of 1 over the denominator, and numerators are fractional.
         num_trials: the denominators, counted in rows, shape (group,).
         weights: the denominators, counted in weight, shape (group,); rows without weights count 1.
-        design_effects: rows that are worth one independent row, at least 1, shape (group,).
+        effects: rows of each group that are worth one independent row.
     """
 
     num_successes: FloatArray
     num_trials: NDArray[np.int64]
     weights: FloatArray
-    design_effects: FloatArray
+    effects: DesignEffects
 
     @property
     def values(self) -> FloatArray:
         """The rates, shape (group,); NaN where there are no trials."""
         with np.errstate(invalid="ignore"):
             return self.num_successes / self.num_trials
+
+    @property
+    def design_effects(self) -> FloatArray:
+        """Rows that are worth one independent row, at least 1, shape (group,)."""
+        return self.effects.values
 
     @property
     def num_effective(self) -> FloatArray:
@@ -53,7 +64,7 @@ class Shares:
             num_successes=self.num_successes,
             num_trials=self.num_trials,
             confidence=confidence,
-            design_effect=self.design_effects,
+            design_effect=self.effects.at(confidence),
         )
 
 
@@ -178,7 +189,7 @@ def tally_counts(counts: ArrayLike) -> Tally:
             num_successes=successes.astype(np.float64),
             num_trials=trials,
             weights=trials.astype(np.float64),
-            design_effects=np.ones(trials.size),
+            effects=independent(trials),
         )
 
     return Tally(
@@ -214,7 +225,7 @@ def _shares(
         num_successes=num_hits,
         num_trials=num_trials,
         weights=total,
-        design_effects=design_effects(
+        effects=design_effects(
             values=hits,
             codes=codes,
             num_groups=num_groups,

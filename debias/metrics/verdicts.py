@@ -29,8 +29,8 @@ from typing import Literal
 import numpy as np
 from scipy import special, stats
 
-from debias.metrics.disparities import Pair
 from debias.metrics.intervals import Rate
+from debias.metrics.pairs import Pair
 from debias.metrics.score_tests import restricted_rates
 
 VerdictWord = Literal["disparity", "below_margin", "none_beyond_margin", "inconclusive"]
@@ -143,9 +143,9 @@ def needed_per_group(
     z = _quantile(alpha / 2.0)
     total = float(effective.sum())
     pooled = (float(effective @ values) + z**2 / 2.0) / (total + z**2)
-    to_find = _to_find(pooled, difference=margin, alpha=alpha / num_pairs)
-    to_rule_out = _to_rule_out_all(pooled, margin=margin, num_groups=num_groups, alpha=alpha)
-    needed = max(to_find, to_rule_out)
+    needed = _to_settle(
+        pooled, num_groups=num_groups, num_pairs=num_pairs, margin=margin, alpha=alpha
+    )
     if needed <= effective.min():
         observed = float(np.ptp(values))
         needed = min(
@@ -154,6 +154,39 @@ def needed_per_group(
         )
         needed = max(needed, float(effective.min()) + 1.0)
     return math.ceil(needed)
+
+
+def planned_per_group(
+    *, recall: float, num_groups: int, margin: float = 0.02, confidence: float = 0.95
+) -> int:
+    """Return how many independent faces a group a test needs, before there are any answers.
+
+    As :func:`needed_per_group`, for a recall that is expected of all groups.
+
+    Args:
+        recall: expected, in (0, 1).
+        num_groups: at least 2.
+        margin: a difference that would matter, in (0, 1).
+        confidence: one minus the level of the tests.
+    """
+    num_pairs = num_groups * (num_groups - 1) // 2
+    return math.ceil(
+        _to_settle(
+            recall,
+            num_groups=num_groups,
+            num_pairs=num_pairs,
+            margin=margin,
+            alpha=1.0 - confidence,
+        )
+    )
+
+
+def _to_settle(
+    pooled: float, *, num_groups: int, num_pairs: int, margin: float, alpha: float
+) -> float:
+    """Return the size of each group in which the margin is found, and equality shown."""
+    to_find = _to_find(pooled, difference=margin, alpha=alpha / num_pairs)
+    return max(to_find, _to_rule_out_all(pooled, margin=margin, num_groups=num_groups, alpha=alpha))
 
 
 def _to_find(pooled: float, *, difference: float, alpha: float) -> float:

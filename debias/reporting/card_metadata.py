@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from debias.reporting.markdown import Yaml
+from debias.reporting.measure_schema import RateJson
+from debias.reporting.point_schema import GroupingJson, OperatingPointJson
 from debias.reporting.report_words import group_of, point_name
-from debias.reporting.schema import GroupingJson, OperatingPointJson, RateJson, ReportJson
+from debias.reporting.schema import ReportJson
 
 TASK = "image-classification"
 

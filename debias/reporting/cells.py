@@ -5,7 +5,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from debias.reporting.schema import RateJson
+import numpy as np
+
+from debias.reporting.measure_schema import RateJson
 
 WIDTH = 100
 NAME_WIDTH = 30
@@ -57,9 +59,15 @@ def interval(rate: RateJson, digits: int = 1) -> str:
 
 
 def percent(share: float | None, digits: int = 1, *, sign: bool = False) -> str:
-    """Return a share in percent, without the sign of percent."""
+    """Return a share in percent, without the sign of percent.
+
+    It takes more digits, up to four, where it would pass for none or for all and is not.
+    """
     if share is None:
         return "-"
+    size = abs(share)
+    while 0.0 < size < 1.0 and digits < 4 and round(100.0 * size, digits) in (0.0, 100.0):
+        digits += 1
     return f"{100.0 * share + 0.0:{'+' if sign else ''}.{digits}f}"
 
 
@@ -74,8 +82,16 @@ def share(target_fpr: float | None) -> str:
 
 
 def number(value: float | None) -> str:
-    """Return a threshold in four digits."""
-    return "-" if value is None else f"{value:.4g}"
+    """Return a threshold in the fewest digits that are read back as the same number.
+
+    Without an exponent as far as that can be read, and with a plain minus sign, so that it can
+    be given to ``--threshold``.
+    """
+    if value is None:
+        return "-"
+    if value == 0.0 or 1e-7 <= abs(value) < 1e16:
+        return np.format_float_positional(float(value), trim="-")
+    return repr(float(value))
 
 
 def p_value(value: float) -> str:
@@ -102,5 +118,9 @@ def clean(text: str) -> str:
 def wrapped(text: str, *, first: str) -> list[str]:
     """Return text in lines under a first one that starts with ``first``."""
     return textwrap.wrap(
-        clean(text), WIDTH, initial_indent=first, subsequent_indent=" " * len(first)
+        clean(text),
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=" " * len(first),
+        break_on_hyphens=False,  # an option, such as --target-fpr, stays whole
     )

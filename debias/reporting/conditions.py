@@ -29,8 +29,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from debias.errors import UsageError, nearest
+from debias.reporting.measure_schema import MeasuresJson
 from debias.reporting.report_words import VERDICTS
-from debias.reporting.schema import MeasuresJson
 
 OVERALL_FIGURES = tuple(MeasuresJson.__annotations__)
 """Of all rows together."""

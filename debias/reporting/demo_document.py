@@ -11,13 +11,13 @@ from debias.reporting.demo_schema import (
     DemoGroupJson,
     DemoModelJson,
 )
-from debias.reporting.schema import (
+from debias.reporting.models_schema import (
     ComparisonPointJson,
     DifferenceJson,
     GroupingComparisonJson,
-    OperatingPointJson,
-    ReportJson,
 )
+from debias.reporting.point_schema import OperatingPointJson
+from debias.reporting.schema import ReportJson
 
 Columns = Sequence[str]
 

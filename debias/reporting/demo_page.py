@@ -18,8 +18,8 @@ from debias.reporting.demo_words import (
     short_people,
     verdict,
 )
+from debias.reporting.measure_schema import RateJson
 from debias.reporting.page import content_policy, environment, part_of_page, unbroken
-from debias.reporting.schema import RateJson
 
 TEMPLATE, STYLES = "demo.html.jinja", ("page.css", "demo.css")
 STEPS, MOST_STEPS = (2, 5, 10, 20), 5  # of an axis, in points

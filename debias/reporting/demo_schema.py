@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
-from debias.reporting.schema import DifferenceJson, GapJson, RateJson
+from debias.reporting.measure_schema import RateJson
+from debias.reporting.models_schema import DifferenceJson
+from debias.reporting.point_schema import GapJson
 
 DEMO_SCHEMA_VERSION = 1
 

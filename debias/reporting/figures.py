@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from debias.reporting.schema import RateJson
+from debias.reporting.measure_schema import RateJson
 
 STEPS, MOST_STEPS = (0.01, 0.02, 0.05, 0.1, 0.2), 5
 SMALLEST = 1e-9
@@ -181,6 +181,7 @@ class Chart:
         dots: pairs of a place on x and a mark on y.
         guides: places on x that are marked by a vertical line.
         diagonal: a line where y is x; empty for none.
+        note: beside the title; may be empty.
     """
 
     title: str
@@ -192,7 +193,8 @@ class Chart:
     curves: tuple[Curve, ...] = ()
     dots: tuple[tuple[float, Mark], ...] = ()
     guides: tuple[float, ...] = ()
-    diagonal: str = field(default="")
+    diagonal: str = ""
+    note: str = ""
 
 
 def line(x: Scale, y: Scale, across: Sequence[float], up: Sequence[float]) -> str:

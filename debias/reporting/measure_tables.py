@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from debias.reporting.measure_schema import MeasureJson, MeasuresJson
+from debias.reporting.point_schema import DisparityJson
 from debias.reporting.report_words import (
     DISPARITIES,
     MEASURES,
@@ -14,7 +16,9 @@ from debias.reporting.report_words import (
     fine_points,
     number_of_rows,
 )
-from debias.reporting.schema import DisparityJson, MeasureJson, MeasuresJson
+
+BY_CHANCE = "Chance alone makes it positive: the section on calibration says how much."
+"""In place of a note for each group."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +79,8 @@ def measure_table(found: Sequence[MeasuresJson]) -> MeasureTable:
             shown.append(key)
     notes: list[str] = []
     columns = [
-        [measure_cell(key, _measure(measures, key), notes) for measures in found] for key in shown
+        [measure_cell(key, _with_brief_reason(measures, key), notes) for measures in found]
+        for key in shown
     ]
     shared = [_shared_note(cells) for cells in columns]
     columns = [
@@ -89,6 +94,14 @@ def measure_table(found: Sequence[MeasuresJson]) -> MeasureTable:
         notes=tuple(notes),
         left_out=left_out,
     )
+
+
+def _with_brief_reason(measures: MeasuresJson, key: str) -> MeasureJson:
+    """Return a measure; of several calibration errors the remarks would differ in a number each."""
+    item = _measure(measures, key)
+    if key != "ece" or item["status"] != "estimated" or item["reason"] is None:
+        return item
+    return {**item, "reason": BY_CHANCE}
 
 
 def disparity_table(found: Sequence[DisparityJson]) -> DisparityTable:

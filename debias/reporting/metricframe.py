@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from debias.errors import MissingExtraError
 from debias.metrics.counts import attribute_values, group_rows
-from debias.metrics.disparities import ranked_groups
+from debias.metrics.group_rates import ranked_groups
 from debias.metrics.measures import Measure, Negatives, group_measures
 from debias.metrics.ranking import overall_auc
 from debias.metrics.scorers import Features, feature_table

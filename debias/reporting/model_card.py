@@ -16,20 +16,15 @@ from dataclasses import dataclass
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from debias.reporting import report_words as words
+from debias.reporting import rows_words
 from debias.reporting.card_metadata import card_metadata, model_name_of
 from debias.reporting.cells import number, points, share
 from debias.reporting.markdown import Markdown, escape_markdown, yaml_text
+from debias.reporting.measure_schema import MeasuresJson, RateJson
 from debias.reporting.measure_tables import MeasureCell, disparity_table, measure_table
-from debias.reporting.schema import (
-    DifferenceJson,
-    DisparityJson,
-    GapJson,
-    GroupingJson,
-    MeasuresJson,
-    OperatingPointJson,
-    RateJson,
-    ReportJson,
-)
+from debias.reporting.models_schema import DifferenceJson
+from debias.reporting.point_schema import DisparityJson, GapJson, GroupingJson, OperatingPointJson
+from debias.reporting.schema import ReportJson
 
 TEMPLATE = "model_card.md.jinja"
 NOTHING = "\N{EN DASH}"
@@ -82,6 +77,7 @@ def render_model_card(report: ReportJson, *, model_name: str | None = None) -> s
             name=name,
             metadata=Markdown(yaml_text(card_metadata(report, model_name=name))),
             words=words,
+            rows_words=rows_words,
             leading=leading,
             overall=_overall(report),
             sections=_sections(leading),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from debias.reporting.schema import OperatingPointJson, ReportJson
+from debias.reporting.point_schema import OperatingPointJson
+from debias.reporting.schema import ReportJson
 
 ESTIMATED = ("proxy", "estimated", "unknown")
 SEEN = {
@@ -136,8 +137,8 @@ def _label_notes(report: ReportJson) -> list[str]:
         for group in grouping["groups"]
     ):
         found.append(
-            f"Groups of fewer than {report['settings']['min_group_size']} faces are shown, but "
-            "not ranked, nor part of gap, E[A], Var[A] and tests."
+            f"Groups of fewer than {report['settings']['min_group_size']} faces (persons, where "
+            "faces share them) are shown, but not ranked, nor part of gap, E[A], Var[A] and tests."
         )
     return found
 

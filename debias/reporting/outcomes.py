@@ -6,14 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from debias.reporting.conditions import OPERATORS, OVERALL_FIGURES, STORED, FailCondition
+from debias.reporting.measure_schema import MeasureJson
+from debias.reporting.point_schema import GroupingJson, OperatingPointJson
 from debias.reporting.report_words import grouping_name, leading_point, point_name
-from debias.reporting.schema import (
-    ConditionJson,
-    GroupingJson,
-    MeasureJson,
-    OperatingPointJson,
-    ReportJson,
-)
+from debias.reporting.schema import ConditionJson, ReportJson
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from debias.reporting.cells import points, share
-from debias.reporting.schema import DifferenceJson, RateJson
+from debias.reporting.measure_schema import RateJson
+from debias.reporting.models_schema import DifferenceJson
 
 
 def environment() -> Environment:

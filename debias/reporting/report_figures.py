@@ -5,24 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from debias.reporting.figures import (
-    Chart,
-    DotPlot,
-    Mark,
-    Row,
-    Scale,
-    line,
-)
+from debias.reporting.figures import DotPlot, Mark, Row, Scale
+from debias.reporting.models_schema import GroupComparisonJson, GroupingComparisonJson
+from debias.reporting.point_schema import GroupingJson, GroupJson, OperatingPointJson
 from debias.reporting.report_words import STATUSES, fine_points, grouping_name, standing
-from debias.reporting.schema import (
-    CalibrationJson,
-    GroupComparisonJson,
-    GroupingComparisonJson,
-    GroupingJson,
-    GroupJson,
-    OperatingPointJson,
-    SlicesJson,
-)
+from debias.reporting.schema import SlicesJson
 
 MAX_ROWS = 24
 """Rows that a figure shows; a table beside it has all."""
@@ -171,26 +158,3 @@ def slices_plot(slices: SlicesJson) -> DotPlot | None:
 
 def _scale_of(rows: Sequence[Row]) -> Scale:
     return Scale.linear([mark.low for row in rows for mark in row.marks], to_one=True)
-
-
-def calibration_chart(calibration: CalibrationJson) -> Chart | None:
-    """Return the share of faces in each bin of scores; None where it does not apply."""
-    dots = []
-    for item in calibration["bins"]:
-        mark = Mark.of(item["share"], "ranked")
-        if mark is not None:
-            dots.append((item["mean_score"], mark))
-    if calibration["status"] != "estimated" or not dots:
-        return None
-    scale = Scale(low=0.0, high=1.0, ticks=(0.0, 0.2, 0.4, 0.6, 0.8, 1.0))
-    return Chart(
-        title="Calibration of all scores",
-        description="Share of faces among rows of about the same score, with intervals; on the "
-        "diagonal a score is a probability.",
-        x=scale,
-        y=scale,
-        x_label="mean score, %",
-        y_label="share of faces, %",
-        dots=tuple(dots),
-        diagonal=line(scale, scale, [0.0, 1.0], [0.0, 1.0]),
-    )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from jinja2 import Environment
 
 from debias.reporting import report_words as words
+from debias.reporting import rows_words
+from debias.reporting.calibration_figures import calibration_chart, group_diagrams
 from debias.reporting.cells import number
 from debias.reporting.figures import Chart, DotPlot
 from debias.reporting.measure_tables import (
@@ -17,25 +19,18 @@ from debias.reporting.measure_tables import (
     disparity_table,
     measure_table,
 )
+from debias.reporting.models_schema import ComparisonJson, GroupingComparisonJson
 from debias.reporting.page import content_policy, environment, part_of_page
+from debias.reporting.point_schema import GroupingJson, OperatingPointJson, PairJson
 from debias.reporting.report_figures import (
     Bars,
-    calibration_chart,
     comparison_plot,
     distribution,
     recall_plot,
     slices_plot,
 )
-from debias.reporting.schema import (
-    ComparisonJson,
-    GroupingComparisonJson,
-    GroupingJson,
-    OperatingPointJson,
-    PairJson,
-    ReportJson,
-    SweepGroupingJson,
-    SweepGroupJson,
-)
+from debias.reporting.schema import ReportJson
+from debias.reporting.score_schema import SweepGroupingJson, SweepGroupJson
 from debias.reporting.sweep_figures import styled_groups, sweep_charts
 
 TEMPLATE = "report.html.jinja"
@@ -112,11 +107,13 @@ def render_report(report: ReportJson) -> str:
         script=script,
         policy=content_policy(style=style, script=script),
         words=words,
+        rows_words=rows_words,
         leading=leading,
         points=_points(report, leading),
         distributions=_distributions(leading),
         sweeps=_sweeps(report, leading),
         calibration=calibration_chart(report["calibration"]),
+        diagrams=group_diagrams(report["calibration"]),
         comparisons=_comparisons(report["comparison"]),
         slices_plot=None if report["slices"] is None else slices_plot(report["slices"]),
         max_open=MAX_OPEN_ROWS,
@@ -127,7 +124,7 @@ def _environment() -> Environment:
     found = environment()
     found.filters.update(
         fine=words.fine_points,
-        number=_number,
+        number=number,
         p_value=_p_value,
         count=words.number_of_rows,
         setting=_setting,
@@ -218,11 +215,6 @@ def _comparisons(comparison: ComparisonJson | None) -> list[list[ComparisonSecti
     ]
 
 
-def _number(value: float | None) -> str:
-    """Return a threshold in four digits, with a true minus sign."""
-    return number(value).replace("-", "\N{MINUS SIGN}")
-
-
 def _p_value(value: float | None) -> str:
     """Return a p-value for a cell of a table."""
     if value is None:
@@ -234,4 +226,6 @@ def _setting(value: object) -> str:
     """Return a setting as it was given."""
     if isinstance(value, (list, tuple)):
         return ", ".join(_setting(item) for item in value) or "none"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} = {_setting(item)}" for name, item in value.items()) or "none"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

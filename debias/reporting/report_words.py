@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from debias.reporting.cells import points, share
-from debias.reporting.schema import (
-    ConditionJson,
+from debias.reporting.cells import number, points, share
+from debias.reporting.measure_schema import RateJson
+from debias.reporting.models_schema import SeedFigureJson
+from debias.reporting.point_schema import (
     DisparityJson,
     GroupingJson,
     GroupJson,
     OperatingPointJson,
-    RateJson,
-    ReportJson,
-    SeedFigureJson,
-    SlicesJson,
     VerdictJson,
 )
+from debias.reporting.schema import ConditionJson, ReportJson, SlicesJson
 
 NOT_ESTIMABLE, NOT_APPLICABLE = "not estimable", "not applicable"
 VERDICTS = {
@@ -68,6 +66,8 @@ def point_name(point: OperatingPointJson) -> str:
     target = share(point["target_fpr"])
     if point["source"] == "test":
         return f"threshold for {target} of these non-faces"
+    if point["source"] == "given":
+        return "given threshold"
     return "stored threshold" if point["target_fpr"] is None else f"stored threshold for {target}"
 
 
@@ -81,6 +81,24 @@ def at_point(point: OperatingPointJson) -> str:
     else:
         through = f"which lets {fine_points(fpr['value'], digits=2)} % of the non-faces through"
     return f"{_capital(where(point))}, {through},"
+
+
+def threshold_words(point: OperatingPointJson) -> str:
+    """Return the threshold, where it comes from and what it answers; empty where there is none."""
+    if point["threshold"] is None:
+        return ""
+    origin = {
+        "given": "as given",
+        "stored": "stored with the predictions",
+        "test": "set on these non-faces",
+    }.get(point["source"], "as decided")
+    assert point["recall"] is not None
+    assert point["fpr"] is not None
+    if point["recall"]["num_successes"] + point["fpr"]["num_successes"] == 0:
+        answers = "no score reaches it, so that nothing is answered 1"
+    else:
+        answers = "a score of at least that is answered 1"
+    return f"{number(point['threshold'])}, {origin}: {answers}"
 
 
 def where(point: OperatingPointJson) -> str:
@@ -98,10 +116,6 @@ def grouping_name(grouping: GroupingJson) -> str:
 
 def fine_points(part: float | None, *, digits: int = 1) -> str:
     """Return a share in percent, with digits enough not to pass for none or all when it is not."""
-    if part is None:
-        return "-"
-    while 0.0 < part < 1.0 and digits < 4 and round(100.0 * part, digits) in (0.0, 100.0):
-        digits += 1
     return points(part, digits=digits)
 
 
@@ -139,6 +153,19 @@ def verdict_sentence(grouping: GroupingJson, *, min_group_size: int) -> str:
             f"{count or 'No'} {has} known values and at least {min_group_size:,} faces: "
             "a comparison takes two."
         )
+    return _nobody_found(grouping) + _claim(grouping, verdict)
+
+
+def _nobody_found(grouping: GroupingJson) -> str:
+    """Return that groups are alike because all of their faces are missed; empty if not so."""
+    gap = grouping["gap"]
+    if gap is None or group_of(grouping, gap["best_values"])["recall"]["value"] != 0.0:
+        return ""
+    return "No face of any ranked group is found, and to be alike in that is no good news. "
+
+
+def _claim(grouping: GroupingJson, verdict: VerdictJson) -> str:
+    """Return what a verdict claims."""
     margin = _margin(verdict)
     differ = f"{_pairs(verdict)} in recall, more than chance explains"
     match verdict["verdict"]:
@@ -166,6 +193,9 @@ def worst_sentence(grouping: GroupingJson) -> str:
     gap = grouping["gap"]
     if gap is None:
         return ""
+    if gap["value"] == 0.0:
+        found = group_of(grouping, gap["worst_values"])["recall"]["value"]
+        return f"The {grouping['num_ranked']} ranked groups are found alike: {points(found)} %."
     worst = rate_words(group_of(grouping, gap["worst_values"])["recall"])
     best = rate_words(group_of(grouping, gap["best_values"])["recall"])
     return f"Found least: {gap['worst']}, {worst}. Found most: {gap['best']}, {best}."
@@ -180,7 +210,20 @@ def gap_sentence(grouping: GroupingJson) -> str:
         f"The gap is {fine_points(gap['value'])} points [{fine_points(gap['low'])}, "
         f"{fine_points(gap['high'])}]. Were all groups found alike, chance alone would give "
         f"{fine_points(gap['null_median'])} (median), and more than "
-        f"{fine_points(gap['null_percentile_95'])} in one case of twenty."
+        f"{fine_points(gap['null_percentile_95'])} in one case of twenty.{_hint(grouping)}"
+    )
+
+
+def _hint(grouping: GroupingJson) -> str:
+    """Return what a gap beyond that of chance is worth where no two groups are shown to differ."""
+    gap, verdict = grouping["gap"], grouping["verdict"]
+    if gap is None or verdict is None or verdict["num_different"]:
+        return ""
+    if gap["value"] <= gap["null_percentile_95"]:
+        return ""
+    return (
+        " This gap is larger than that, but no two groups are shown to differ once all "
+        "comparisons at this threshold are corrected for: a hint, not a finding."
     )
 
 
@@ -192,6 +235,8 @@ def headline(report: ReportJson) -> str:
     judged = [grouping for grouping in point["groupings"] if grouping["verdict"] is not None]
     assert point["recall"] is not None
     overall = f"{at_point(point)} recall is {rate_words(point['recall'])}."
+    if point["recall"]["value"] == 0.0:
+        overall += " No face is found: no verdict can make good news of that."
     if not judged:
         why = "no group is ranked beside another" if point["groupings"] else "no groups were named"
         return f"{overall} There is no verdict on disparities: {why}."
@@ -266,10 +311,16 @@ def slices_sentence(slices: SlicesJson) -> str:
     """Return how many regions were looked at, and in how many errors concentrate."""
     found = len(slices["slices"])
     count = {0: "none has", 1: "one has"}.get(found, f"{found:,} have")
-    return (
+    told = (
         f"Of {slices['num_candidates']:,} regions of the embedding, {count} a raised share of "
         f"missed faces, after correction for looking at so many."
     )
+    if any(each["error_rate"]["num_trials"] < each["num_images"] for each in slices["slices"]):
+        told += (
+            " A region that was sought among the errors of one half of the persons is tested on "
+            "the other half, so that its error rate is of fewer faces than lie in it."
+        )
+    return told
 
 
 def _pairs(verdict: VerdictJson) -> str:

@@ -17,7 +17,8 @@ class ReportSettings:
         margin: the difference in recall, in (0, 1), below which groups count as served alike.
         negatives: whether negatives are one pool that all groups share, or are grouped as faces
             are; see :func:`debias.data.joining.negatives_mode`.
-        min_group_size: groups with fewer faces are shown, but not ranked.
+        min_group_size: groups with fewer faces (persons, where faces share them) are shown, but not
+            ranked; see :func:`debias.metrics.group_rates.effective_sizes`.
         confidence: of every interval, in (0, 1).
         min_false_positives: a target that expects fewer in the data is refused.
         num_replicates: bootstrap replicates of a comparison.

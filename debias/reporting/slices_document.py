@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from debias.audit.slices import Slice, Slices
-from debias.reporting.document import rate_json
+from debias.reporting.measure_document import rate_json
 from debias.reporting.schema import SliceJson, SlicesJson
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from debias.reporting.figures import NUM_STYLES, Chart, Curve, Scale, band, line
-from debias.reporting.schema import SweepGroupingJson, SweepGroupJson, SweepJson
+from debias.reporting.score_schema import SweepGroupingJson, SweepGroupJson, SweepJson
 
 MAX_BANDS = 4
 """Groups whose intervals are drawn; those of more would hide each other."""

@@ -14,7 +14,10 @@ BY, WITHIN, FIRST, SECOND = "by.", "within.", "first.", "second."
 """What the columns with the values of groups begin with; the name of the attribute follows."""
 
 _AT: Columns = {
-    "source": ("text", "of the threshold: stored, given as decisions, or set on this test"),
+    "source": (
+        "text",
+        "of the threshold: given, stored, of decisions, or set on this test",
+    ),
     "target_fpr": ("number", "the false-positive rate that was asked for"),
     "threshold": ("number", "a score of at least this is answered 1"),
 }
@@ -50,6 +53,25 @@ def _rate(start: str, what: str) -> Columns:
     }
 
 
+MEAN_AND_VARIANCE: Columns = {
+    "mean_of_groups": ("number", "mean recall, each ranked group counted once"),
+    "mean_of_groups_low": ("number", "its lower limit"),
+    "mean_of_groups_high": ("number", "its upper limit"),
+    "mean_of_images": ("number", "mean recall, each ranked group weighted by its faces"),
+    "mean_of_images_low": ("number", "its lower limit"),
+    "mean_of_images_high": ("number", "its upper limit"),
+    "variance": ("number", "sample variance of the groups' recall, squared points"),
+    "variance_low": ("number", "lower limit of the variance without what chance adds"),
+    "variance_high": ("number", "upper limit of it"),
+    "variance_null_median": ("number", "the variance that chance alone gives, median"),
+    "variance_null_percentile_95": (
+        "number",
+        "the variance that chance exceeds once in twenty cases",
+    ),
+    "variance_null_p_value": ("number", "the share of those that are at least as large"),
+}
+"""Of the ranked groups' recall: columns of the table of groupings."""
+
 TABLES: dict[str, Columns] = {
     "operating_points": {
         **_AT,
@@ -81,15 +103,14 @@ TABLES: dict[str, Columns] = {
         "gap_null_median": ("number", "the gap that chance alone gives, median"),
         "gap_null_percentile_95": ("number", "the gap that chance exceeds once in twenty cases"),
         "gap_null_p_value": ("number", "the share of gaps by chance that are at least as large"),
-        "mean_of_groups": ("number", "mean recall, each ranked group counted once"),
-        "mean_of_images": ("number", "mean recall, each ranked group weighted by its faces"),
-        "variance": ("number", "sample variance of the groups' recall, squared points"),
+        **MEAN_AND_VARIANCE,
     },
     "groups": {
         **_AT,
         **_GROUPING,
         **_GROUP,
         "status": ("text", "ranked; or small, empty or unknown, which are not ranked"),
+        "effective_size": ("number", "faces that make a group large enough: persons, if known"),
         **_COUNTS,
         **_VALUE,
         "design_effect": ("number", "rows worth one independent row; missing: all are one person"),
@@ -141,6 +162,8 @@ TABLES: dict[str, Columns] = {
         "num_faces": ("count", "faces of the group"),
     },
     "calibration": {
+        **_GROUPING,
+        **_GROUP,
         "bin": ("count", "from 1, by ascending score"),
         "num_rows": ("count", "rows in it"),
         "mean_score": ("number", "of its rows"),
@@ -172,6 +195,7 @@ TABLES: dict[str, Columns] = {
         "threshold": ("number", "a score of at least this is answered 1"),
         "slice": ("text", "a region of the embedding where errors concentrate"),
         "num_images": ("count", "faces in it"),
+        "num_trials": ("count", "faces that test it: those that had no say in finding it"),
         "error_rate": ("number", "the share of faces that are missed there"),
         "error_rate_elsewhere": ("number", "the share of faces that are missed elsewhere"),
         "low": ("number", "lower limit, which holds for all slices together"),

@@ -12,8 +12,18 @@ from typing import Any
 
 import pandas as pd
 
-from debias.reporting.schema import GroupingJson, OperatingPointJson, ReportJson
-from debias.reporting.table_columns import BY, FIRST, SECOND, TABLES, WITHIN, kind_of
+from debias.reporting.point_schema import GroupingJson, OperatingPointJson
+from debias.reporting.schema import ReportJson
+from debias.reporting.score_schema import CalibrationBinJson
+from debias.reporting.table_columns import (
+    BY,
+    FIRST,
+    MEAN_AND_VARIANCE,
+    SECOND,
+    TABLES,
+    WITHIN,
+    kind_of,
+)
 from debias.reporting.table_csv import typed
 
 Row = dict[str, Any]
@@ -64,14 +74,13 @@ def _points(report: ReportJson) -> Iterator[Row]:
 
 def _groupings(report: ReportJson) -> Iterator[Row]:
     for at, grouping in _judged(report):
+        figures: Mapping[str, Any] = grouping
         yield {
             **at,
             "num_ranked": grouping["num_ranked"],
             **_of("verdict", grouping["verdict"]),
             **_of("gap", grouping["gap"]),
-            "mean_of_groups": grouping["mean_of_groups"],
-            "mean_of_images": grouping["mean_of_images"],
-            "variance": grouping["variance"],
+            **{name: figures[name] for name in MEAN_AND_VARIANCE},
         }
 
 
@@ -82,6 +91,7 @@ def _groups(report: ReportJson) -> Iterator[Row]:
                 **at,
                 **_group(group["name"], grouping["columns"], group["values"]),
                 "status": group["status"],
+                "effective_size": group["effective_size"],
                 **group["recall"],
                 "num_negatives": group["num_negatives"],
                 **_of("shrunken", group["shrunken_recall"]),
@@ -146,9 +156,18 @@ def _sweep(report: ReportJson) -> Iterator[Row]:
 
 
 def _calibration(report: ReportJson) -> Iterator[Row]:
-    for position, found in enumerate(report["calibration"]["bins"], start=1):
+    yield from _bins(report["calibration"]["bins"], {})
+    for grouping in report["calibration"]["groupings"]:
+        for group in grouping["groups"]:
+            named = _group(group["name"], grouping["columns"], group["values"])
+            yield from _bins(group["bins"], {"grouping": grouping["name"], **named})
+
+
+def _bins(bins: Sequence[CalibrationBinJson], of: Row) -> Iterator[Row]:
+    for position, found in enumerate(bins, start=1):
         share = {key: found["share"][key] for key in ("num_successes", "value", "low", "high")}
         yield {
+            **of,
             "bin": position,
             "num_rows": found["num_rows"],
             "mean_score": found["mean_score"],
@@ -199,6 +218,7 @@ def _slices(report: ReportJson) -> Iterator[Row]:
             "threshold": slices["threshold"],
             "slice": found["name"],
             "num_images": found["num_images"],
+            "num_trials": found["error_rate"]["num_trials"],
             "error_rate": found["error_rate"]["value"],
             "error_rate_elsewhere": found["error_rate_elsewhere"]["value"],
             "low": found["low"],

@@ -11,7 +11,6 @@ from debias.reporting.cells import (
     clean,
     group_cell,
     interval,
-    number,
     p_value,
     percent,
     plot,
@@ -21,27 +20,26 @@ from debias.reporting.cells import (
     spelled,
     wrapped,
 )
-from debias.reporting.report_words import (
-    condition_words,
-    grouping_name,
-    seed_figure_name,
-    slices_sentence,
-    summary,
-)
-from debias.reporting.schema import (
+from debias.reporting.models_schema import (
     ComparisonJson,
     ComparisonPointJson,
-    ConditionJson,
     DifferenceJson,
     GroupComparisonJson,
     GroupingComparisonJson,
-    GroupingJson,
-    GroupJson,
-    OperatingPointJson,
-    ReportJson,
     SeedsJson,
-    SlicesJson,
 )
+from debias.reporting.point_schema import GroupingJson, GroupJson, OperatingPointJson
+from debias.reporting.report_words import (
+    condition_words,
+    grouping_name,
+    point_name,
+    seed_figure_name,
+    slices_sentence,
+    summary,
+    threshold_words,
+)
+from debias.reporting.rows_words import faces_words, join_words, negatives_words
+from debias.reporting.schema import ConditionJson, ReportJson, SlicesJson
 
 MAX_PAIRS = 6
 REMARKS = {"ranked": "", "small": "few faces", "empty": "no faces", "unknown": "unknown"}
@@ -74,14 +72,13 @@ def render_text(report: ReportJson) -> str:
 
 
 def _heading(report: ReportJson) -> Iterator[str]:
-    rows, join = report["rows"], report["join"]
+    rows = report["rows"]
     yield "FAIRNESS REPORT"
     for item in report["inputs"]:
         yield f"  {item['role'] + ':':<17}{shorten(item['path'], 80)}"
-    pictures = f" from {rows['num_pictures']:,} pictures" if rows["num_negatives"] else ""
     yield f"  {'rows:':<17}{clean(rows['chosen'])} ({rows['num_in_file']:,} in the file)"
-    yield f"  {'faces:':<17}{_faces(report)}"
-    yield f"  {'non-faces:':<17}{rows['num_negatives']:,}{pictures}"
+    yield f"  {'faces:':<17}{faces_words(report)}"
+    yield f"  {'non-faces:':<17}{negatives_words(report)}"
     within = {name.partition("=")[0] for name in report["settings"].get("within", [])}
     for label in report["attributes"]:
         use = "within" if label["name"] in within else "group by"
@@ -92,41 +89,26 @@ def _heading(report: ReportJson) -> Iterator[str]:
             f"{label['num_unknown']:,} faces)"
         )
     yield f"  {'intervals:':<17}{100 * report['settings']['confidence']:g} %, in brackets"
-    if join is not None and (join["num_faces_unmatched"] or join["num_attributes_unmatched"]):
-        yield (
-            f"  {'unmatched:':<17}{join['num_faces_unmatched']:,} faces without attributes, "
-            f"{join['num_attributes_unmatched']:,} attributes without an image judged here"
-        )
-
-
-def _faces(report: ReportJson) -> str:
-    """Return how many faces there are, and of how many persons as far as that is known."""
-    rows = report["rows"]
-    if rows["num_persons"] is None:
-        return f"{rows['num_faces']:,}"
-    if rows["num_faces_identified"] == rows["num_faces"]:
-        return f"{rows['num_faces']:,} of {rows['num_persons']:,} persons"
-    return (
-        f"{rows['num_faces']:,}, of which {rows['num_faces_identified']:,} have an identity_id "
-        f"({rows['num_persons']:,} persons)"
-    )
+    joined = join_words(report)
+    if joined is not None:
+        yield from wrapped(joined, first=f"  {'matched:':<17}")
 
 
 def _glance(report: ReportJson) -> Iterator[str]:
     """Give a line for each threshold: what it lets through, what it finds, whom it serves worst."""
     yield (
-        f"{'RECALL AT A GLANCE':<30}{'threshold':>9}{'FPR %':>8}{'recall %':>10}{'worst %':>9}"
-        f"{'gap':>7}  worst group"
+        f"{'RECALL AT A GLANCE':<42}{'FPR %':>8}{'recall %':>10}{'worst %':>9}{'gap':>8}"
+        "  worst group"
     )
     for point in report["operating_points"]:
-        title = f"  {_point_name(point):<28}"
+        title = f"  {point_name(point):<40}"
         if point["recall"] is None or point["fpr"] is None:
             yield from wrapped(f"refused: {point['reason']}", first=title)
             continue
         worst, spread, who = _worst(point)
         yield (
-            f"{title}{number(point['threshold']):>9}{percent(point['fpr']['value'], 2):>8}"
-            f"{percent(point['recall']['value']):>10}{worst:>9}{spread:>7}  {shorten(who, 25)}"
+            f"{title}{percent(point['fpr']['value'], 2):>8}"
+            f"{percent(point['recall']['value']):>10}{worst:>9}{spread:>8}  {shorten(who, 21)}"
         )
 
 
@@ -137,7 +119,8 @@ def _worst(point: OperatingPointJson) -> tuple[str, str, str]:
         if gap is not None and not grouping["within"]:
             values = gap["worst_values"]
             rate = next(g["recall"] for g in grouping["groups"] if g["values"] == values)
-            return percent(rate["value"]), percent(gap["value"]), gap["worst"]
+            who = gap["worst"] if gap["value"] else "none: all are alike"
+            return percent(rate["value"]), percent(gap["value"]), who
     return "-", "-", "-"
 
 
@@ -145,7 +128,9 @@ def _operating_point(point: OperatingPointJson, alpha: float) -> Iterator[str]:
     if point["recall"] is None or point["fpr"] is None:
         return
     yield ""
-    yield f"== {_point_name(point)} ".ljust(WIDTH, "=")
+    yield f"== {point_name(point)} ".ljust(WIDTH, "=")
+    if point["threshold"] is not None:
+        yield from wrapped(threshold_words(point), first="  threshold       ")
     yield f"  false positives {spelled(point['fpr'], 2)}"
     yield f"  recall          {spelled(point['recall'], 1)}"
     for grouping in point["groupings"]:
@@ -174,18 +159,31 @@ def _grouping(grouping: GroupingJson, alpha: float) -> Iterator[str]:
         f"; by chance alone {percent(gap['null_median'])} (median), "
         f"{percent(gap['null_percentile_95'])} (95th percentile); {p_value(gap['null_p_value'])}"
     )
-    variance = grouping["variance"]
     yield (
-        f"  E[A] {percent(grouping['mean_of_groups'])} % (mean of groups), "
-        f"{percent(grouping['mean_of_images'])} % (weighted by images); "
-        f"Var[A] {NOTHING if variance is None else format(variance, '.2f')}"
+        f"  E[A] {percent(grouping['mean_of_groups'])} % "
+        f"[{percent(grouping['mean_of_groups_low'])}, {percent(grouping['mean_of_groups_high'])}] "
+        f"(mean of groups), {percent(grouping['mean_of_images'])} % "
+        f"[{percent(grouping['mean_of_images_low'])}, {percent(grouping['mean_of_images_high'])}] "
+        "(weighted by images)"
+    )
+    yield (
+        f"  Var[A] {_hundredths(grouping['variance'])} %^2 "
+        f"[{_hundredths(grouping['variance_low'])}, {_hundredths(grouping['variance_high'])}]; "
+        f"by chance alone {_hundredths(grouping['variance_null_median'])} (median), "
+        f"{_hundredths(grouping['variance_null_percentile_95'])} (95th percentile)"
     )
     yield from _pairs(grouping, alpha)
+
+
+def _hundredths(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.2f}"
 
 
 def _group_line(group: GroupJson, grouping: GroupingJson, floor: float) -> str:
     gap, rate = grouping["gap"], group["recall"]
     remark = REMARKS[group["status"]]
+    if group["status"] == "small" and group["effective_size"] < rate["num_trials"]:
+        remark = "few persons"
     if gap is not None and group["status"] == "ranked" and gap["value"] > 0:
         is_worst, is_best = (
             group["values"] == values for values in (gap["worst_values"], gap["best_values"])
@@ -203,7 +201,7 @@ def _pairs(grouping: GroupingJson, alpha: float) -> Iterator[str]:
     found.sort(key=lambda pair: (pair["adjusted_p_value"], -abs(pair["difference"])))
     test = f"score test, {100 * alpha:.3g} % after Holm over all pairs at this threshold"
     if not found:
-        yield f"  no two groups differ ({test})"
+        yield f"  no two groups are shown to differ ({test})"
         return
     verb = "differs" if len(found) == 1 else "differ"
     yield f"  {len(found)} of {len(grouping['pairs'])} pairs of groups {verb} ({test}):"
@@ -230,10 +228,16 @@ def _comparison(comparison: ComparisonJson) -> Iterator[str]:
     if moved is not None:
         yield from wrapped(
             f"At the thresholds that came with either, recall differs by "
-            f"{percent(moved['gain'], sign=True)} points and the false-positive rates are "
-            f"{percent(moved['fpr'], 2)} % and {percent(moved['other_fpr'], 2)} %; with the first "
-            f"threshold moved to the rate of the other, by "
-            f"{percent(moved['gain_at_same_fpr'], sign=True)} points.",
+            f"{percent(moved['gain'], sign=True)} points "
+            f"[{percent(moved['gain_low'], sign=True)}, {percent(moved['gain_high'], sign=True)}] "
+            f"and the false-positive rates are {percent(moved['fpr'], 2)} % and "
+            f"{percent(moved['other_fpr'], 2)} %; with the first threshold moved to the rate of "
+            f"the other, by {percent(moved['gain_at_same_fpr'], sign=True)} points "
+            f"[{percent(moved['gain_at_same_fpr_low'], sign=True)}, "
+            f"{percent(moved['gain_at_same_fpr_high'], sign=True)}]. The moved threshold alone "
+            f"makes {percent(moved['gain_by_threshold'], sign=True)} points "
+            f"[{percent(moved['gain_by_threshold_low'], sign=True)}, "
+            f"{percent(moved['gain_by_threshold_high'], sign=True)}].",
             first="  ",
         )
     for point in comparison["points"]:
@@ -327,13 +331,3 @@ def _conditions(conditions: Sequence[ConditionJson]) -> Iterator[str]:
     for condition in conditions:
         told = f"{condition['condition']}: {condition_words(condition)}"
         yield from wrapped(told, first="  - ")
-
-
-def _point_name(point: OperatingPointJson) -> str:
-    """Say which threshold it is."""
-    if point["source"] == "decisions":
-        return "decisions as given (y_pred)"
-    if point["source"] == "test":
-        return f"{share(point['target_fpr'])} of these non-faces"
-    target = point["target_fpr"]
-    return "stored threshold" + ("" if target is None else f" (for {share(target)})")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from debias.data.splits import assign_splits
 from debias.data.store import ImageStore, build_store, default_cache
 from debias.data.windows import expand_windows
 from debias.errors import DataError, TooFewNegativesError
-from debias.metrics.operating_point import negatives_needed
+from debias.metrics.operating_point import negatives_needed, smallest_target_fpr
 from debias.models.db_vae import CLASSIFYING
 from debias.training.settings import RunSettings
 from debias.training.validation import LabelledRows
@@ -137,8 +136,8 @@ def _require_enough(manifest: Manifest, settings: RunSettings) -> None:
     needed, there = negatives_needed(target_fpr=settings.target_fpr), counts["val/non-faces"]
     if classifies and there < needed:
         windows = -(-needed * settings.data.windows // there)
-        possible = math.ceil(10_000 / there) / 1000
-        rate = f", or ask for {possible:g} or more (--target-fpr)" if possible < 1 else ""
+        possible = smallest_target_fpr(num_negatives=there)
+        rate = f", or ask for {possible:g} or more (--target-fpr)" if possible else ""
         raise TooFewNegativesError(
             f"an operating point at a false-positive rate of {settings.target_fpr:.3g} needs "
             f"{needed:,} validation non-faces (10 expected false positives) and there are "

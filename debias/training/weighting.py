@@ -7,9 +7,12 @@ from numpy.typing import NDArray
 
 from debias.data.store import ImageStore
 from debias.inference.encode import Autocast, encode
+from debias.inference.latents import latent_rows
 from debias.models.db_vae import FaceModel
 from debias.resampling.histogram import kl_per_latent
+from debias.resampling.outliers import outlier_scores, outlier_threshold
 from debias.resampling.weights import ResamplingSettings, SamplingWeights, sampling_weights
+from debias.seeding import numpy_generator
 
 
 def face_weights(
@@ -29,9 +32,35 @@ def face_weights(
         settings: the rule.
         autocast: the precision to encode in.
     """
+    if settings.outliers == "downweight" and settings.rule != "uniform":
+        return _weights_without_outliers(model, store, faces, settings, autocast)
     encoding = encode(model, store, faces, autocast=autocast)
     kl = None if encoding.log_var is None else kl_per_latent(encoding.mu, encoding.log_var)
     return sampling_weights(encoding.mu, settings=settings, kl_per_latent=kl)
+
+
+def _weights_without_outliers(
+    model: FaceModel,
+    store: ImageStore,
+    faces: NDArray[np.int64],
+    settings: ResamplingSettings,
+    autocast: Autocast,
+) -> SamplingWeights:
+    """Return the weights with junk held down; decoding every face doubles the work."""
+    made = latent_rows(model, store, faces, autocast=autocast)
+    assert made.mu is not None
+    assert made.error is not None
+    kl = None if made.log_var is None else kl_per_latent(made.mu, made.log_var)
+    active = made.mu if kl is None else made.mu[:, kl >= settings.activity_threshold]
+    scores = outlier_scores(
+        active,
+        error=made.error,
+        detail=made.detail,
+        generator=numpy_generator(0, "outliers"),
+    )
+    return sampling_weights(
+        made.mu, settings=settings, kl_per_latent=kl, outliers=scores > outlier_threshold()
+    )
 
 
 def health_figures(weights: SamplingWeights) -> dict[str, float]:
@@ -45,5 +74,6 @@ def health_figures(weights: SamplingWeights) -> dict[str, float]:
         "effective_sample_size": health.effective_sample_size,
         "largest_over_mean": health.largest_over_mean,
         "active_units": float(len(health.active)),
+        "held_down": float(health.num_held_down),
         **{f"top_driver_{rank}": float(driver) for rank, driver in enumerate(top, start=1)},
     }

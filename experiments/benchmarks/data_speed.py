@@ -18,7 +18,7 @@ from torchvision.transforms.v2 import functional
 from debias.data.decode import DecodeSettings
 from debias.data.manifest import manifest_from_folder
 from debias.data.store import build_store
-from debias.resampling.sampler import draw_epoch
+from debias.resampling.draws import draw_epoch
 from debias.resampling.weights import ResamplingSettings, sampling_weights
 from debias.seeding import numpy_generator
 from debias.testbed.population import Population, draw_faces

@@ -16,13 +16,16 @@ from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
+from cell_bootstrap import bootstrap_cells
 from drawn_tables import VALUES
 
 from debias.data.score_stream import stream_scores
+from debias.metrics.evaluation import TalliedGroups, evaluate_tallies
 from debias.metrics.operating_point import excluded_rank
-from debias.metrics.score_counts import count_scores, edges_for, sum_by_group
-from debias.metrics.score_figures import binned_auc, bootstrap_cells
-from debias.metrics.score_order import largest_scores, quantile_edges
+from debias.metrics.score_counts import ScoreCounts, count_scores, edges_for, sum_by_group
+from debias.metrics.score_figures import binned_auc
+from debias.metrics.score_order import largest_scores, lowest_above, quantile_edges
+from debias.metrics.tally import tally_counts
 
 TARGETS = (0.01, 0.001)
 NUM_REPLICATES = 2000
@@ -44,6 +47,7 @@ def main() -> None:
             for target in TARGETS
         ]
         excluded = largest_scores(stream.negative_scores, ranks=ranks)
+        above = lowest_above((scores for scores, _, _ in stream.scores()), bounds=excluded)
         laps.append(("exact thresholds", time.perf_counter()))
         cuts = quantile_edges(
             (scores for scores, _, _ in stream.scores()),
@@ -53,7 +57,7 @@ def main() -> None:
             stream.scores(),
             columns=stream.columns,
             cells=stream.cells,
-            edges=np.concatenate([edges_for(excluded), cuts]),
+            edges=np.concatenate([edges_for(excluded=excluded, above=above), cuts]),
         )
         laps.append(("count", time.perf_counter()))
         num_rows, num_matched = stream.num_rows, stream.num_faces_matched
@@ -69,6 +73,9 @@ def main() -> None:
         positives = sum_by_group(counts.counts[1], grouping=grouping)
         binned_auc(positives=positives, negatives=pool, is_exact=counts.is_exact)
     laps.append(("groups and areas", time.perf_counter()))
+    for point in points:
+        _evaluate(counts, threshold=point.threshold)
+    laps.append(("intervals, tests and verdicts", time.perf_counter()))
     replicates = bootstrap_cells(
         table=table,
         groupings=groupings,
@@ -94,6 +101,25 @@ def main() -> None:
                 "gaps": [float(np.median(each.gap)) for each in replicates],
             }
         )
+    )
+
+
+def _evaluate(counts: ScoreCounts, *, threshold: float) -> None:
+    """Work out at one threshold what a report does: rates, disparities, tests and verdicts."""
+    table = counts.at(threshold)
+    groupings = []
+    for columns in SETS:
+        found = counts.marginal(columns, table)
+        by_group = found.counts.copy()
+        by_group[:, 0] = 0  # negatives are those of the pool
+        groupings.append(
+            TalliedGroups(columns=found.columns, groups=found.groups, tally=tally_counts(by_group))
+        )
+    evaluate_tallies(
+        overall=tally_counts(table.sum(axis=0)[None]),
+        groupings=groupings,
+        negatives="pool",
+        generator=np.random.default_rng(0),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from cell_bootstrap import bootstrap_cells
 from fairlearn.metrics import (
     MetricFrame,
     count,
@@ -17,7 +18,6 @@ from numpy.typing import NDArray
 
 from debias.metrics.counts import attribute_values
 from debias.metrics.score_counts import count_scores
-from debias.metrics.score_figures import bootstrap_cells
 
 METRICS = {
     "count": count,

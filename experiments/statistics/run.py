@@ -21,15 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from debias.metrics.disparities import gap, rows_for_tests
-from debias.metrics.intervals import (
-    FloatArray,
-    design_effects,
-    newcombe,
-    paired_difference,
-    rate,
-    wilson,
-)
+from debias.metrics.accuracies import accuracies
+from debias.metrics.design_effects import design_effects
+from debias.metrics.disparities import gap
+from debias.metrics.intervals import FloatArray, newcombe, paired_difference, rate, wilson
+from debias.metrics.moved_threshold import moved_threshold
+from debias.metrics.pairs import rows_for_tests
 from debias.metrics.score_tests import difference_p_values, equivalence_p_values, two_rates
 from debias.metrics.shrinkage import shrunken_rates
 from debias.metrics.verdicts import needed_per_group
@@ -67,6 +64,8 @@ class Amount:
     cluster_replicates: int = 2000
     power_rates: tuple[float, ...] = (0.7, 0.9, 0.97, 0.99, 0.995)
     power_replicates: int = 4000
+    accuracy_replicates: int = 1000
+    moved_replicates: int = 500
 
 
 FULL = Amount()
@@ -83,6 +82,8 @@ TINY = Amount(
     cluster_replicates=200,
     power_rates=(0.97,),
     power_replicates=200,
+    accuracy_replicates=10,
+    moved_replicates=10,
 )
 
 
@@ -99,6 +100,8 @@ def main() -> None:
         "Newcombe interval": newcombe_coverage,
         "Paired interval": paired_coverage,
         "Interval of the gap": gap_coverage,
+        "E[A] and Var[A]": accuracy_coverage,
+        "Gain and moved threshold": moved_coverage,
         "Shrunken rates": shrunken_coverage,
         "Verdicts, independent rows": verdict_errors,
         "Verdicts, five rows a person": clustered_errors,
@@ -229,6 +232,113 @@ def gap_coverage(amount: Amount) -> list[Row]:
     return rows
 
 
+def accuracy_coverage(amount: Amount) -> list[Row]:
+    """Return how often the intervals of E[A] and Var[A] have the true ones; simulated.
+
+    Beside them how often the sample variance is above the true one: it holds what chance adds.
+    """
+    rows = []
+    for truth, sizes in product(
+        (
+            *((0.95, 0.95), (0.95,) * 6, (0.998,) * 4, (0.9, 0.95, 0.97, 0.99)),
+            *((0.8, 0.99), (0.9, *[0.99] * 11)),
+        ),
+        ((50, 50), (300, 300), (30, 2000)),
+    ):
+        generator = numpy_generator(5, "accuracies", len(truth), *sizes)
+        num_rows = np.resize(sizes, len(truth))
+        mean, weighted = np.mean(truth), num_rows @ truth / num_rows.sum()
+        variance = np.var(100.0 * np.array(truth), ddof=1)
+        covered = np.zeros((amount.accuracy_replicates, 4), dtype=np.bool_)
+        for k, hits in enumerate(
+            generator.binomial(num_rows, truth, size=(len(covered), len(truth)))
+        ):
+            found = accuracies(
+                rates=[
+                    rate(num_successes=int(x), num_trials=int(n))
+                    for x, n in zip(hits, num_rows, strict=True)
+                ],
+                generator=generator,
+                num_replicates=1000,
+            )
+            parts = (found.mean_of_groups, found.mean_of_images, found.variance)
+            covered[k] = [
+                *(
+                    x.low <= true + 1e-12 and true - 1e-12 <= x.high
+                    for x, true in zip(parts, (mean, weighted, variance), strict=True)
+                ),
+                found.variance.value > variance,
+            ]
+        shares = covered.mean(axis=0).tolist()
+        rows.append(
+            {
+                "rates": _named(truth),
+                "rows": ", ".join(f"{n:,}" for n in dict.fromkeys(sizes)),
+                "E[A] of groups %": shares[0],
+                "E[A] of images %": shares[1],
+                "Var[A] %": shares[2],
+                "sample above true %": shares[3],
+            }
+        )
+    return rows
+
+
+def _named(truth: Sequence[float]) -> str:
+    """Return rates in words, like ones counted."""
+    return ", ".join(
+        f"{p:g}" if truth.count(p) == 1 else f"{truth.count(p)} x {p:g}"
+        for p in dict.fromkeys(truth)
+    )
+
+
+def moved_coverage(amount: Amount) -> list[Row]:
+    """Return how often the intervals of a gain and its parts have the true ones; simulated.
+
+    Scores of two models are normal, their negatives alike, and share some of their variance.
+    """
+    rows = []
+    for (means, thresholds), (faces, negatives), shared in product(
+        (((2.0, 2.0), (1.0, 1.8)), ((3.5, 3.0), (1.5, 2.0)), ((4.5, 4.5), (1.5, 2.2))),
+        ((300, 1000), (1000, 10_000)),
+        (0.3, 0.9),
+    ):
+        generator = numpy_generator(6, "moved", faces, round(10 * shared), round(10 * means[0]))
+        limits = np.array(thresholds)[:, None]
+        own, other = (stats.norm.sf(t - m) for t, m in zip(thresholds, means, strict=True))
+        moved = stats.norm.sf(thresholds[1] - means[0])
+        truth = (own - other, moved - other, own - moved)
+        covered = np.zeros((amount.moved_replicates, 3), dtype=np.bool_)
+        for k in range(len(covered)):
+            face_scores, negative_scores = (
+                np.sqrt(shared) * generator.normal(size=size)
+                + np.sqrt(1.0 - shared) * generator.normal(size=(2, size))
+                for size in (faces, negatives)
+            )
+            face_scores += np.array(means)[:, None]
+            found = moved_threshold(
+                face_answers=face_scores >= limits,
+                negative_answers=negative_scores >= limits,
+                face_scores=face_scores[0],
+                negative_scores=negative_scores[0],
+            )
+            assert found is not None
+            parts = (found.gain, found.gain_at_same_fpr, found.gain_by_threshold)
+            covered[k] = [x.low <= true <= x.high for x, true in zip(parts, truth, strict=True)]
+        shares = covered.mean(axis=0).tolist()
+        rows.append(
+            {
+                "recalls as answered": f"{own:.3f}, {other:.3f}",
+                "faces": faces,
+                "non-faces": negatives,
+                "shared": shared,
+                "gain %": shares[0],
+                "at the same FPR %": shares[1],
+                "by the threshold %": shares[2],
+            }
+        )
+    return rows
+
+
 def shrunken_coverage(amount: Amount) -> list[Row]:
     """Return how often shrunken intervals have the true rates, which a beta draws; simulated."""
     rows = []
@@ -341,7 +451,7 @@ def _clustered_part(
         codes=np.repeat(np.arange(num_samples), size),
         num_groups=num_samples,
         units=np.repeat(np.arange(hits.size // ROWS_A_PERSON), ROWS_A_PERSON),
-    )
+    ).values
     effective = rows_for_tests(
         num_trials=size, design_effect=effects.reshape(num_replicates, truths.size)
     )

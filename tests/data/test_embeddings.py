@@ -160,6 +160,21 @@ def test_arrays_fit_each_other(arrays: dict[str, np.ndarray], message: str, tmp_
         read_embedding(tmp_path / "e.npz", image_ids=["a"])
 
 
+@pytest.mark.parametrize("share", [0.3, 0.9, 0.999])
+def test_torn_arrays_are_told(share: float, tmp_path: Path) -> None:
+    path, generator = tmp_path / "e.npz", np.random.default_rng(0)
+    ids = np.array([f"i{n}" for n in range(99)])
+    np.savez_compressed(path, image_id=ids, embedding=generator.normal(size=(99, 8)))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(DataError, match=r"e\.npz: is torn, or no \.npz file"):
+        read_embedding(path, image_ids=["i1"])
+    middle = len(whole) // 2
+    path.write_bytes(whole[:middle] + bytes(64) + whole[middle + 64 :])
+    with pytest.raises(DataError, match=r"e\.npz: is torn, or no \.npz file"):
+        read_embedding(path, image_ids=["i1"])
+
+
 @pytest.mark.parametrize("name", ["e.npz", "e.csv", "e.parquet", "e.txt"])
 def test_files_that_are_none_are_named(name: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=name):

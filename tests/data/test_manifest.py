@@ -160,6 +160,18 @@ def test_faults_are_named_with_their_place(text: str, message: str, tmp_path: Pa
     assert str(tmp_path / "m.csv") in str(caught.value)
 
 
+def test_torn_sets_are_read_for_an_audit(tmp_path: Path) -> None:
+    text = "image_id,path,split,identity_id\nx,a,train,p\ny,b,test,p\nz,c,val,\nv,c,test,\n"
+    path = write(tmp_path / "m.csv", text)
+    table = read_manifest(path, allow_torn=True).table
+    assert table["split"].tolist() == ["train", "test", "val", "test"]
+    with pytest.raises(DataError, match="identity that is in two splits in 2 rows"):
+        read_manifest(path)
+    unknown = write(tmp_path / "u.csv", "path,split\na,dev\n")
+    with pytest.raises(DataError, match="unknown split"):
+        read_manifest(unknown, allow_torn=True)
+
+
 def test_blank_cells_are_missing(tmp_path: Path) -> None:
     text = "path,label,split,identity_id\na,1, ,\t\nb, ,train,  \nc,0,val,\n"
     table = listed(tmp_path, text).table

@@ -10,7 +10,12 @@ import pandas as pd
 import pytest
 
 from debias.data.manifest import parse_where
-from debias.data.prediction_columns import PREDICTION_COLUMNS, parse_columns
+from debias.data.prediction_columns import (
+    PREDICTION_COLUMNS,
+    columns_of_other,
+    conditions_of_other,
+    parse_columns,
+)
 from debias.data.predictions import Predictions, cluster_codes, pair_up, read_predictions
 from debias.errors import DataError, UsageError
 
@@ -72,8 +77,15 @@ def test_a_bad_cell_is_named_by_the_column_of_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"y_score": "confidnce"}, "no column 'confidnce'. Did you mean 'confidence'"),
-        ({"split": "part"}, "no column 'part'"),
+        (
+            {"y_score": "confidnce"},
+            r"no column 'confidnce'\. It has .*Say .*: --column 'y_score=confidence'$",
+        ),
+        ({"split": "part"}, r"no column 'part'.*--column 'split=COLUMN'$"),
+        (
+            {"image_id": "photo", "y_true": "labl"},
+            "no column 'photo' or 'labl'.*--column 'image_id=COLUMN' --column 'y_true=COLUMN'$",
+        ),
     ],
 )
 def test_a_column_that_is_not_there_is_refused(
@@ -81,6 +93,32 @@ def test_a_column_that_is_not_there_is_refused(
 ) -> None:
     with pytest.raises(DataError, match=message):
         read(tmp_path, columns, confidence=[1, 2, 3, 4])
+
+
+def test_blanks_in_the_first_line_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text("image_id, y_true, y_score\na, 1, 0.5\n")
+    with pytest.raises(DataError, match=r"'y_true' or 'y_score'.*Take the blanks out of the names"):
+        read_predictions(path)
+
+
+def test_a_second_file_has_the_names_of_the_first_as_far_as_it_can() -> None:
+    columns = {"image_id": "photo", "y_score": "confidence"}
+    found = ["photo", "y_true", "y_score", "conf2"]
+    assert columns_of_other(columns, {}, found=found) == {"image_id": "photo"}
+    assert columns_of_other(columns, {"y_score": "conf2"}, found=found) == {
+        "image_id": "photo",
+        "y_score": "conf2",
+    }
+    assert columns_of_other({"y_true": "a"}, {"y_true": "b"}, found=["a", "b"]) == {"y_true": "b"}
+
+
+def test_conditions_follow_columns_to_a_second_file() -> None:
+    where = parse_where(["part=test", "pose=front", "seed!=0"])
+    asked = conditions_of_other(
+        where, {"split": "part"}, {"split": "fold", "seed": "run"}, found=["fold", "run"]
+    )
+    assert [str(each) for each in asked] == ["fold=test", "run!=0"]
 
 
 def test_what_is_no_column_of_predictions_is_refused(tmp_path: Path) -> None:

@@ -117,6 +117,7 @@ def expected_rows(
         "num_negatives_grouped": int(negatives.all(axis="columns").sum()) if groups else 0,
         "num_attributes_unmatched": known.num_attributes_unmatched,
         "lookalikes": whole.lookalikes,
+        "remarks": whole.remarks,
     }
     return sorted(rows, key=repr), facts
 
@@ -142,20 +143,12 @@ def test_attributes_are_joined_from_another_file(tmp_path: Path, name: str) -> N
     assert_alike(path, save(people, tmp_path / name))
 
 
-def test_a_column_that_one_part_lacks_is_missing_there(tmp_path: Path) -> None:
+def test_parts_may_differ_in_types_that_one_type_holds(tmp_path: Path) -> None:
     folder = save(table(), tmp_path / "parts")
-    last = pd.read_parquet(folder / "part-2.parquet").drop(columns="gender")
-    last.astype({"y_true": "int8"}).to_parquet(folder / "part-2.parquet")
-    found, facts = rows_of(folder)
-    assert sum(row[3][1] is None for row in found) >= 10
-    assert facts["num_rows"] == 60
-    assert {row[3] for row in found} == {row[3] for row in expected_rows_of_parts(folder)}
-
-
-def expected_rows_of_parts(folder: Path) -> list[tuple[Any, ...]]:
-    """The rows of parts of other types, which read whole would be refused."""
-    frame = pd.concat([pd.read_parquet(part) for part in sorted(folder.iterdir())])
-    return expected_rows(save(frame, folder.parent / "whole.parquet"))[0]
+    last = pd.read_parquet(folder / "part-2.parquet")
+    last = last.astype({"y_true": "int8", "y_score": "float32", "tone": "category"})
+    last[last.columns[::-1]].to_parquet(folder / "part-2.parquet")
+    assert_alike(folder)
 
 
 def test_rows_of_one_image_complete_each_other(tmp_path: Path) -> None:
@@ -231,11 +224,19 @@ def test_contrary_decisions_are_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["p.csv", "p.parquet"])
 @pytest.mark.parametrize(
     "where",
-    [[], ["split=val"], ["split!=test"], ["tone=dark,light"], ["split=", "tone="], ["n=1,2"]],
+    [
+        *([], ["split=val"], ["split!=test"], ["tone=dark,light"], ["split=", "tone="], ["n=1,2"]),
+        *(["pose=front"], ["pose!="], ["pose="], ["pose=front", "n=1"], ["pose=side,", "n!=1"]),
+        *(["some=x"], ["some!="], ["y_true=1"]),
+    ],
 )
 def test_rows_are_chosen_alike(tmp_path: Path, name: str, where: list[str]) -> None:
     splits = np.array(["train", "test", "val", None], dtype=object)
     frame = table(90).assign(split=splits[np.arange(90) % 4], n=np.arange(90) % 3)
+    poses = np.array([None, "front", "side", "front"], dtype=object)
+    pose = pd.Series(poses[np.arange(90) % 4])
+    frame["pose"] = pose.where(frame["y_true"] == 1)
+    frame["some"] = pose.where(frame.index <= 70, "x")
     assert_alike(save(frame, tmp_path / name), where=parse_where(where))
 
 
@@ -274,6 +275,11 @@ WRONG: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
     "infinite score": _put(33, "y_score", "inf"),
     "bad decision": lambda frame: _put(5, "y_pred", "maybe")(frame.assign(y_pred="1")),
     "no decision": lambda frame: _put(5, "y_pred", None)(frame.assign(y_pred="1")),
+    "words": lambda frame: frame.assign(y_true=[f"w{row % 9}" for row in range(60)]),
+    "a word in many places": lambda frame: frame.assign(y_true=["1", "no", "yes"] * 20),
+    "decimal commas": _put(11, "y_score", "0,53"),
+    "percent": _put(11, "y_score", "53%"),
+    "bad decisions": lambda frame: frame.assign(y_pred=pd.Series(["1", "no", None] * 20)),
     "many": lambda frame: frame.assign(y_true="x"),
     "no rows": lambda frame: frame[:0],
 }
@@ -310,8 +316,27 @@ def test_flaws_of_rows_that_are_not_in_question_do_not_matter(tmp_path: Path) ->
 
 
 def test_no_row_is_left(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no row is left by tone=green"):
-        rows_of(save(table(), tmp_path / "p.csv"), where=parse_where(["tone=green"]))
+    path = save(table().assign(n=np.arange(60)), tmp_path / "p.csv")
+    for where, message in [
+        (["tone=drak"], "no row is left by tone=drak. Did you mean 'dark'"),
+        (["tone=dark", "n=x"], "by tone=dark and n=x. 'n' has 60 other values, such as '0'"),
+        (["image_id=Ann"], "no row is left by image_id=Ann$"),
+        (["ton=dark"], r"no column 'ton' to choose rows by. Did you mean 'tone'\? \(--where"),
+    ]:
+        for read in (rows_of, read_predictions):
+            with pytest.raises(DataError, match=message):
+                read(path, where=parse_where(where))
+
+
+def test_a_condition_that_only_non_faces_without_a_value_pass_leaves_no_row(
+    tmp_path: Path,
+) -> None:
+    frame = table()
+    frame["pose"] = frame["y_true"].map({1: "front"})
+    path = save(frame, tmp_path / "p.csv")
+    for read in (rows_of, read_predictions):
+        with pytest.raises(DataError, match="no row is left by pose=side"):
+            read(path, where=parse_where(["pose=side"]))
 
 
 @pytest.mark.parametrize("name", ["p.txt", "absent.csv"])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import debias.data.table_batches as table_batches
+from debias.data.table_batches import open_batches
 from debias.data.tables import as_labels, as_text, read_table, write_table
 from debias.errors import DataError, OutputError
 
@@ -94,8 +97,16 @@ def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:
         ("t.csv", "a,a\n1,2\n", "'a' more than once"),
         ("t.csv", "a,b\n1,2\n1,2,3\n", "cannot be read as CSV: .*columns"),
         ("t.csv", "a,b\n1\n", "cannot be read as CSV: .*columns"),
-        ("t.csv", b"a,b\n\xff\xfe,2\n", "cannot be read as CSV"),
-        ("t.csv", b"\xff\xfea,b\n", "cannot be read as CSV"),
+        ("t.csv", b"a,b\n\xff\xfe,2\n", "is not UTF-8 text. Save it as UTF-8"),
+        ("t.csv", b"a,caf\xe9\n1,2\n", "is not UTF-8 text. Save it as UTF-8"),
+        ("t.csv", "a,b\n1,2\n".encode("utf-16"), "is UTF-16 text. Save it as UTF-8"),
+        ("t.csv", "a,b\n1,2\n".encode("utf-16-be"), "is not UTF-8 text"),
+        ("t.csv", b"PK\x03\x04abc", "is a workbook or a zip archive"),
+        ("t.csv", b"\x1f\x8b\x08", "is compressed, not CSV. Unpack it"),
+        ("t.csv", b"PAR1abc", r"is Parquet, not CSV. Call it \.parquet"),
+        ("t.csv", "a;b\n1;2\n", "looks semicolon-separated. Save it with commas"),
+        ("t.csv", "a\tb\n1\t2\n", "looks tab-separated"),
+        ("t.csv", "\n", "is empty"),
         ("t.parquet", "a,b\n1,2\n", "cannot be read as Parquet"),
         ("t.parquet", "", "cannot be read as Parquet"),
         ("t.xlsx", "a", "unknown kind of table '.xlsx'"),
@@ -118,11 +129,106 @@ def test_missing_and_empty_places_are_refused(tmp_path: Path) -> None:
         read_table(tmp_path)
 
 
-def test_parts_that_disagree_are_refused(tmp_path: Path) -> None:
-    pd.DataFrame({"n": [1]}).to_parquet(tmp_path / "0.parquet")
-    pd.DataFrame({"n": ["a"]}).to_parquet(tmp_path / "1.parquet")
-    with pytest.raises(DataError, match="cannot be read as Parquet"):
+def parts(folder: Path, *tables: pd.DataFrame) -> Path:
+    folder.mkdir()
+    for position, table in enumerate(tables):
+        table.to_parquet(folder / f"{position}.parquet")
+    return folder
+
+
+def test_a_folder_of_other_tables_names_one(tmp_path: Path) -> None:
+    write(tmp_path / "b.csv", "a\n1\n")
+    with pytest.raises(DataError, match=r"no \.parquet parts. Name a file, such as .*/b\.csv"):
         read_table(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        ({"n": [1]}, r"1\.parquet: lacks the columns 'm', unlike .*/0\.parquet"),
+        ({"n": [1], "m": [1], "k": [2]}, r"1\.parquet: has also 'k', unlike .*/0\.parquet"),
+        ({"n": [1], "l": [1], "k": [2]}, "lacks the columns 'm' and has also 'l', 'k', unlike"),
+        (
+            {"n": ["a"], "m": [1]},
+            r"1\.parquet: the column 'n' is of type \w*string, but of int64 in .*/0\.parquet",
+        ),
+        ({"n": [True], "m": [1]}, "the column 'n' is of type bool, but of int64 in"),
+        ({"n": [b"a"], "m": [1]}, "the column 'n' is of type binary, but of int64 in"),
+    ],
+)
+@pytest.mark.parametrize("read", [read_table, open_batches])
+def test_parts_that_disagree_are_refused(
+    read: Callable[[Path], object], second: dict[str, list[object]], message: str, tmp_path: Path
+) -> None:
+    first = pd.DataFrame({"n": [1], "m": [1]})
+    folder = parts(tmp_path / "t", first, pd.DataFrame(second))
+    with pytest.raises(DataError, match=message):
+        read(folder)
+
+
+def test_types_that_contradict_are_found_past_a_part_without_any(tmp_path: Path) -> None:
+    cells: list[list[object]] = [[None], ["a"], [b"a"]]
+    folder = parts(tmp_path / "t", *(pd.DataFrame({"n": cell}) for cell in cells))
+    with pytest.raises(DataError, match=r"2\.parquet: the column 'n' is .* in .*/1\.parquet"):
+        read_table(folder)
+
+
+def test_types_that_one_type_holds_are_one_table(tmp_path: Path) -> None:
+    small = pd.DataFrame({"n": [1, 2], "x": [0.5, 1.5], "w": ["a", "b"], "k": [1, 2]})
+    large = pd.DataFrame({"k": [0.5], "w": pd.Categorical(["c"]), "x": [0.1], "n": [1 << 40]})
+    nothing = pd.DataFrame({"n": [7], "x": [2.5], "w": [None], "k": [3]})
+    folder = parts(tmp_path / "t", small.astype({"n": "int8", "x": "float32"}), large, nothing)
+    table = read_table(folder)
+    assert table["n"].tolist() == [1, 2, 1 << 40, 7]
+    assert table["x"].tolist() == [0.5, 1.5, 0.1, 2.5]
+    assert table["k"].tolist() == [1.0, 2.0, 0.5, 3.0]
+    assert as_text(table["w"]).fillna("").tolist() == ["a", "b", "c", ""]
+    batches = list(open_batches(folder).read(["w", "n"]))
+    assert [list(batch.schema.names) for batch in batches] == [["w", "n"]] * 3
+    cells = [cell for batch in batches for cell in batch.column("n").to_pylist()]
+    assert cells == table["n"].tolist()
+
+
+def test_a_number_that_no_common_type_holds_is_refused(tmp_path: Path) -> None:
+    whole, broken = pd.DataFrame({"n": [(1 << 53) + 1]}), pd.DataFrame({"n": [0.5]})
+    with pytest.raises(DataError, match=r"0\.parquet: cannot be read as Parquet: Integer value"):
+        read_table(parts(tmp_path / "t", whole, broken))
+
+
+def test_the_numbers_of_filtered_rows_are_no_column(tmp_path: Path) -> None:
+    table = pd.DataFrame({"n": [1, 2, 3]})
+    folder = parts(tmp_path / "t", table, table[table["n"] > 1])
+    assert list(read_table(folder).columns) == ["n"]
+    assert read_table(folder)["n"].tolist() == [1, 2, 3, 2, 3]
+    assert read_table(folder / "1.parquet")["n"].tolist() == [2, 3]
+
+
+def test_a_torn_part_is_named_and_a_hidden_file_is_none(tmp_path: Path) -> None:
+    folder = parts(tmp_path / "t", pd.DataFrame({"n": [1]}))
+    write(folder / "._0.parquet", "of a Mac")
+    assert read_table(folder)["n"].tolist() == [1]
+    write(folder / "1.parquet", (folder / "0.parquet").read_bytes()[:-20])
+    with pytest.raises(DataError, match=r"t/1\.parquet: cannot be read as Parquet"):
+        read_table(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "num_rows"),
+    [
+        ("a,b\n1,2\n3,4\n", 2),
+        ("a,b\n1,2\n3,4", 2),
+        ("a,b\r\n1,2\r\n3,4\r\n", 2),
+        ("a,b\r1,2\r3,4\r", 2),
+        ('a,b\n1,"x\ny"\n', 2),
+        ("a,b\n", 0),
+        ("a,b", 0),
+    ],
+)
+def test_rows_of_csv_are_counted_by_lines(
+    text: str, num_rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_batches, "_BLOCK_BYTES", 5)
+    assert open_batches(write(tmp_path / "t.csv", text)).num_rows == num_rows
 
 
 def test_a_failed_write_leaves_the_old_file(

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from running import Debias
 
-from debias.reporting.schema import GroupingJson, OperatingPointJson, ReportJson
+from debias.reporting.point_schema import GroupingJson, OperatingPointJson
+from debias.reporting.schema import ReportJson
 
 SMALL = ("--target-fpr", "0.05", "--replicates", "20")
 """Options for which 200 negatives are enough, and the bootstrap short."""

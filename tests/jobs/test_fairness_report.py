@@ -14,8 +14,9 @@ from jobs.report_tables import disparity, face_tables, gender_table, grouping_of
 from debias.errors import DataError, UsageError
 from debias.jobs.report import fairness_report, run_report, write_report
 from debias.reporting.model_card import render_model_card
+from debias.reporting.point_schema import OperatingPointJson
 from debias.reporting.report_page import render_report
-from debias.reporting.schema import OperatingPointJson, ReportJson
+from debias.reporting.schema import ReportJson
 from debias.reporting.settings import ReportSettings
 from debias.reporting.text import render_text
 
@@ -66,9 +67,11 @@ def test_grouped_weighted_arrays_give_the_report_of_their_file(tmp_path: Path) -
     table["sample_weight"] = np.random.default_rng(0).exponential(size=len(table))
     table["y_pred"] = (table["y_score"] >= 0.4).astype(int)
     table.to_parquet(tmp_path / "answers.parquet")
-    (tmp_path / "operating_point.json").write_text('{"threshold": 0.4}')
     of_file = run_report(
-        predictions=tmp_path / "answers.parquet", groups=["skin_tone", "age"], settings=QUICK
+        predictions=tmp_path / "answers.parquet",
+        groups=["skin_tone", "age"],
+        threshold=0.4,
+        settings=QUICK,
     )
     of_arrays = fairness_report(
         y_true=table["y_true"],

@@ -18,7 +18,8 @@ from debias.errors import ConfigError, DataError, OutputError, UsageError
 from debias.jobs.report import run_report, write_report
 from debias.metrics.intervals import wilson
 from debias.metrics.operating_point import operating_point
-from debias.reporting.schema import SCHEMA_VERSION, OperatingPointJson, ReportJson
+from debias.reporting.point_schema import OperatingPointJson
+from debias.reporting.schema import SCHEMA_VERSION, ReportJson
 from debias.reporting.settings import ReportSettings
 from debias.reporting.text import render_text
 from debias.rundir import create_run
@@ -87,7 +88,11 @@ def test_the_figures_are_those_of_pandas(files: tuple[Path, Path]) -> None:
     stored, at_one_percent, at_one_per_mille = report["operating_points"]
     assert stored["source"] == "stored"
     assert at_one_percent["threshold"] == pytest.approx(
-        operating_point(y_score_negatives=negatives, target_fpr=0.01).threshold
+        operating_point(
+            y_score_negatives=negatives,
+            y_score_faces=predictions.loc[predictions["y_true"] == 1, "y_score"],
+            target_fpr=0.01,
+        ).threshold
     )
     for point in (stored, at_one_percent):
         found = faces["y_score"] >= point["threshold"]
@@ -490,10 +495,13 @@ def test_comparison_is_paired_and_at_the_same_rate(
     [
         ({"groups": ["skintone"]}, "Did you mean 'skin_tone'"),
         ({"groups": ["gender", "gender"]}, "named twice"),
-        ({"groups": []}, "Name the columns"),
+        ({"groups": []}, "none of them to group by. Name some of its columns"),
         ({"label_provenance": {"gender": "guessed"}}, "guessed"),
         ({"attributes": Path("missing.csv")}, "missing.csv"),
         ({"compare": Path("missing.csv")}, "missing.csv"),
+        ({"embedding": Path("missing.npz")}, "missing.npz: there is no such file"),
+        ({"attributes": None}, "no column 'skin_tone'.* name that with --attributes"),
+        ({"within": ["gendr"]}, "no column 'gendr'. Did you mean 'gender'"),
         (
             {"attributes": None, "groups": [], "label_provenance": {"gender": "proxy"}},
             "no attribute is named",
@@ -560,7 +568,7 @@ def test_a_threshold_may_be_given(tmp_path: Path) -> None:
 
     (tmp_path / "operating_point.json").write_text('{"threshold": 2.0, "target_fpr": 0.02}')
     point = report_of(tmp_path, without_decisions, threshold=1.5)["operating_points"][0]
-    assert (point["source"], point["threshold"], point["target_fpr"]) == ("stored", 1.5, None)
+    assert (point["source"], point["threshold"], point["target_fpr"]) == ("given", 1.5, None)
     scores = make_tables()[0]
     found = (scores["y_score"] >= 1.5) & (scores["y_true"] == 1)
     assert point["recall"] is not None

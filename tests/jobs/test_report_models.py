@@ -66,6 +66,80 @@ def test_groups_may_be_columns_of_renamed_predictions(tmp_path: Path, debias: De
     assert measured(by_tone, "recall") == pytest.approx(found.to_dict())
 
 
+def test_attributes_may_call_images_as_the_predictions_do(tmp_path: Path, debias: Debias) -> None:
+    predictions, people = face_tables(num_each=20, num_negatives=200)
+    plain = reported(debias, tmp_path / "plain", *write_tables(tmp_path, predictions, people),
+                     *BY_BOTH, *SMALL)  # fmt: skip
+    theirs = [table.rename(columns={"image_id": "photo"}) for table in (predictions, people)]
+    words = [*write_tables(tmp_path, *theirs), "--column", "image_id=photo"]
+    report = reported(debias, tmp_path / "photo", *words, *BY_BOTH, *SMALL)
+    assert but(report, *FROM_THE_FILES) == but(plain, *FROM_THE_FILES)
+    own = write_tables(tmp_path, theirs[0], people)
+    report = reported(
+        debias, tmp_path / "own", *own, "--column", "image_id=photo", *BY_BOTH, *SMALL
+    )
+    assert but(report, *FROM_THE_FILES) == but(plain, *FROM_THE_FILES)
+
+
+def test_two_models_may_be_columns_of_one_file(tmp_path: Path, debias: Debias) -> None:
+    predictions, people = face_tables(num_each=20, num_negatives=200)
+    other = predictions.assign(y_score=predictions["y_score"].round(1) - 0.3)
+    other.to_csv(tmp_path / "other.csv", index=False)
+    words = write_tables(tmp_path, predictions, people)
+    apart = reported(
+        debias, tmp_path / "apart", *words, *BY_BOTH, *SMALL, "--compare", tmp_path / "other.csv"
+    )
+    both = predictions.rename(columns={"image_id": "photo", "y_score": "a"})
+    both["b"] = other["y_score"]
+    words = write_tables(tmp_path, both, people)
+    mapping = ["--column", "image_id=photo", "--column", "y_score=a"]
+    together = [*words, *BY_BOTH, *SMALL, *mapping, "--compare", words[0]]
+    report = reported(debias, tmp_path / "both", *together, "--compare-column", "y_score=b")
+    assert report["settings"]["compare_columns"] == {"y_score": "b"}
+    assert but(report, *FROM_THE_FILES) == but(apart, *FROM_THE_FILES)
+    answers = both.assign(y_pred=(both["a"] >= 1.0).astype(int))
+    answers.to_csv(tmp_path / "scores.csv", index=False)
+    report = reported(debias, tmp_path / "answers", *together, "--compare-column", "y_score=b")
+    assert report["comparison"] is not None
+    assert report["comparison"]["moved_threshold"] is None  # y_pred is of the first model
+
+
+def test_a_compared_file_has_names_of_its_own(tmp_path: Path, debias: Debias) -> None:
+    predictions, people = face_tables(num_each=20, num_negatives=200)
+    words = write_tables(tmp_path, predictions.assign(part="x", y_score=0.0), people)
+    other = predictions.rename(columns={"y_score": "theirs"})
+    other.to_csv(tmp_path / "other.csv", index=False)
+    compare = [*words, *BY_BOTH, *SMALL, "--compare", tmp_path / "other.csv", "--where", "part=x"]
+    outcome = debias("report", *compare)
+    assert outcome.status == 1
+    assert "other.csv: has no column 'y_score'" in outcome.err
+    assert outcome.err.endswith("--compare-column 'y_score=COLUMN'\n")
+    report = reported(debias, tmp_path / "out", *compare, "--compare-column", "y_score=theirs")
+    assert report["comparison"] is not None
+    assert (report["comparison"]["num_only_here"], report["comparison"]["num_only_other"]) == (0, 0)
+
+
+def test_a_condition_on_faces_keeps_the_pool_and_says_so(tmp_path: Path, debias: Debias) -> None:
+    predictions, people = face_tables(num_each=20, num_negatives=200)
+    predictions = predictions.merge(people[["image_id", "pose"]], how="left")
+    words = [*write_tables(tmp_path, predictions, people), *BY_BOTH, *SMALL]
+    report = reported(debias, tmp_path / "out", *words, "--where", "pose=frontal")
+    assert (report["rows"]["num_faces"], report["rows"]["num_negatives"]) == (80, 200)
+    assert any(note.startswith("No non-face has a value in the col") for note in report["notes"])
+    table = gender_table().rename(columns={"image_id": "photo"})
+    table.to_csv(tmp_path / "grouped.csv", index=False)
+    grouped = reported(
+        debias,
+        tmp_path / "grouped",
+        *(tmp_path / "grouped.csv", "--column", "image_id=photo", "--groups", "skin_tone", *SMALL),
+        *("--where", "age=old"),
+    )
+    old = table[table["age"] == "old"]
+    assert grouped["rows"]["num_faces"] == old["y_true"].sum()
+    assert grouped["rows"]["num_negatives"] == (old["y_true"] == 0).sum()
+    assert not any("has a value in the column" in note for note in grouped["notes"])
+
+
 def test_a_column_that_looks_misspelt_is_pointed_out(tmp_path: Path, debias: Debias) -> None:
     predictions, people = face_tables()
     predictions["identityid"] = "somebody"
@@ -151,6 +225,16 @@ def test_every_model_has_its_own_threshold(tmp_path: Path, debias: Debias) -> No
         assert figure["low"] is not None
         assert figure["low"] < figure["mean"]
     assert any("of 3 trained models" in note for note in report["notes"])
+    # Faces are counted once; answers are the denominators.
+    assert report["rows"] == {**one["rows"], "num_in_file": 3 * one["rows"]["num_in_file"]}
+    assert report["join"] == one["join"]
+    assert report["attributes"] == one["attributes"]
+    assert point["recall"] is not None
+    assert point["recall"]["num_trials"] == 3 * report["rows"]["num_faces"]
+    for part, alone_part in zip(point["groupings"], alone["groupings"], strict=True):
+        for group, single in zip(part["groups"], alone_part["groups"], strict=True):
+            assert group["status"] == single["status"]
+            assert group["effective_size"] == pytest.approx(single["effective_size"])
 
 
 def test_two_models_have_a_mean_and_no_interval(tmp_path: Path, debias: Debias) -> None:

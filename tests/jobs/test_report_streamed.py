@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 
 from debias.jobs import report as job
 from debias.jobs.report import run_report
@@ -16,6 +17,7 @@ from debias.reporting.settings import ReportSettings
 
 NUM_ROWS = 6000
 SETTINGS = ReportSettings(target_fpr=(0.05, 0.01, 0.0001))
+FEW = ReportSettings(target_fpr=(0.05,), num_sweep=8)
 
 
 def write(folder: Path, *, grouped: bool = False, **changes: Any) -> tuple[Path, Path]:
@@ -54,9 +56,7 @@ def both_ways(
 
 
 def same(one: Any, other: Any, *, place: str = "") -> None:
-    """Hold two parts of reports equal but for calibration, and for areas of binned scores."""
-    if place.endswith(".ece"):
-        return
+    """Hold two parts of reports equal but for areas of binned scores."""
     if place.endswith(".auc") and one["value"] is not None:
         assert one["value"] == pytest.approx(other["value"], abs=1e-3)
         assert one["low"] == pytest.approx(other["low"], abs=3e-3)
@@ -88,11 +88,62 @@ def test_a_streamed_report_says_what_a_held_one_says(
         "refused",
     ]
     assert len(streamed["operating_points"][0]["groupings"]) == 7
-    for name in ("rows", "attributes", "join", "operating_points", "settings", "inputs"):
-        same(held[name], streamed[name], place=name)
-    assert streamed["sweep"] is None
+    names = ("rows", "attributes", "join", "operating_points", "settings", "inputs")
+    for name in (*names, "sweep", "calibration"):
+        same(dict(held)[name], dict(streamed)[name], place=name)
+    assert streamed["sweep"] is not None
+    assert len(streamed["sweep"]["groupings"]) == 7
     assert streamed["calibration"]["status"] == "not_applicable"
+    assert "outside [0, 1]" in str(streamed["calibration"]["reason"])
     assert any("counted without being held" in note for note in streamed["notes"])
+
+
+def probabilities(decimals: int) -> NDArray[np.float64]:
+    """Return scores in [0, 1], too near to 0 and 1 for those that they are of."""
+    generator = np.random.default_rng(1)
+    logit = generator.normal(np.where(np.arange(NUM_ROWS) % 2, 2.0, -2.0), 1.5)
+    return np.round(1.0 / (1.0 + np.exp(-1.5 * logit)), decimals)
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_calibration_by_few_scores_is_that_of_the_rows(
+    grouped: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = write(tmp_path, grouped=grouped, y_score=probabilities(2))
+    held, streamed = both_ways(monkeypatch, *paths, groups=["tone", "hat"], settings=FEW)
+    assert streamed["calibration"]["status"] == "estimated"
+    assert len(streamed["calibration"]["groupings"]) == (3 if grouped else 0)
+    same(held["calibration"], streamed["calibration"])
+    same(held["operating_points"], streamed["operating_points"])
+    same(held["sweep"], streamed["sweep"])
+
+
+def test_calibration_by_bins_of_scores_says_nearly_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = write(tmp_path, grouped=True, y_score=probabilities(9))
+    held, streamed = both_ways(monkeypatch, *paths, groups=["tone", "hat"], settings=FEW)
+    same(held["sweep"], streamed["sweep"])
+    of_groups = [
+        [group for part in report["calibration"]["groupings"] for group in part["groups"]]
+        for report in (held, streamed)
+    ]
+    assert len(of_groups[0]) > 10
+    for mine, its in zip(*of_groups, strict=True):
+        assert its["values"] == mine["values"]
+        if not mine["bins"]:
+            assert its["error"]["reason"] == mine["error"]["reason"]
+            continue
+        num_rows = sum(item["num_rows"] for item in mine["bins"])
+        assert sum(item["num_rows"] for item in its["bins"]) == num_rows
+        assert its["error"]["value"] == pytest.approx(mine["error"]["value"], abs=0.01)
+        assert its["error"]["low"] == pytest.approx(mine["error"]["low"], abs=0.01)
+        assert its["error"]["high"] == pytest.approx(mine["error"]["high"], abs=0.01)
+        total = [
+            sum(item["num_rows"] * item["mean_score"] for item in part["bins"])
+            for part in (mine, its)
+        ]
+        assert total[0] == pytest.approx(total[1])
 
 
 def test_a_stored_threshold_and_decisions_count_alike(
@@ -105,6 +156,7 @@ def test_a_stored_threshold_and_decisions_count_alike(
     same(held["operating_points"], streamed["operating_points"])
     held, streamed = both_ways(monkeypatch, predictions, attributes, threshold=1.4)
     assert streamed["operating_points"][0]["threshold"] == 1.4
+    assert streamed["operating_points"][0]["source"] == "given"
     same(held["operating_points"], streamed["operating_points"])
     (tmp_path / "operating_point.json").unlink()
     table = pd.read_parquet(predictions)

@@ -78,6 +78,7 @@ def test_one_command_gives_model_weights_predictions_and_report(
     assert (predictions["y_pred"] == expected).all()
     negatives = predictions[(predictions["split"] == "val") & (predictions["y_true"] == 0)]
     assert point["num_negatives"] == len(negatives) == 72
+    assert point["threshold"] in predictions.loc[predictions["split"] == "val", "y_score"].values
     assert negatives["y_pred"].mean() == point["realised_fpr"] <= 0.15
 
     weights = pd.read_parquet(run / "weights.parquet")
@@ -207,7 +208,7 @@ def test_too_few_non_faces_are_refused_before_training(
     assert "needs 1,000 validation non-faces" in outcome.err
     assert "there are 72" in outcome.err
     assert "--windows 167" in outcome.err
-    assert "ask for 0.139 or more" in outcome.err
+    assert "ask for 0.14 or more" in outcome.err
     assert not run.exists()
 
 

@@ -7,13 +7,8 @@ import pytest
 from scipy import special, stats
 from sklearn.calibration import calibration_curve
 
-from debias.metrics.calibration import (
-    NO_PROBABILITIES,
-    POOLED_CALIBRATION,
-    Calibration,
-    calibration,
-    group_calibrations,
-)
+from debias.metrics.calibration import calibration, group_calibrations
+from debias.metrics.calibration_bins import NO_PROBABILITIES, POOLED_CALIBRATION, Calibration
 from debias.metrics.intervals import wilson
 
 

@@ -3,20 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as sm_mcnemar
 
 from debias.errors import TooFewNegativesError
 from debias.metrics.bootstrap import PairedScores
-from debias.metrics.comparison import (
-    Comparison,
-    Difference,
-    compare_at_fpr,
-    mcnemar,
-    moved_threshold,
-)
+from debias.metrics.comparison import Comparison, compare_at_fpr
 from debias.metrics.counts import Grouping, group_rows
 from debias.metrics.operating_point import recall_at_fpr
+from debias.metrics.paired import Difference
 
 TONES = np.repeat(["dark", "light"], [100, 300])
 
@@ -189,64 +183,6 @@ def test_discordant_faces_are_counted_and_tested_by_group() -> None:
         assert gained > 0
 
 
-@pytest.mark.parametrize(("gained", "lost"), [(0, 0), (5, 5), (1, 0), (0, 20), (31, 12)])
-def test_mcnemar_is_that_of_statsmodels(gained: int, lost: int) -> None:
-    found = mcnemar(num_gained=gained, num_lost=lost)
-    expected = sm_mcnemar([[7, gained], [lost, 3]], exact=True).pvalue if gained + lost else 1.0
-    assert found == pytest.approx(expected)
-
-
-def test_a_moved_threshold_alone_gains_nothing_at_the_same_fpr() -> None:
-    generator = np.random.default_rng(0)
-    faces, negatives = generator.normal(2, 1, 400), generator.normal(0, 1, 1000)
-    found = moved_threshold(
-        face_answers=np.stack([faces > 1.0, faces > 1.8]),
-        negative_answers=np.stack([negatives > 1.0, negatives > 1.8]),
-        face_scores=faces,
-        negative_scores=negatives,
-    )
-    assert found is not None
-    assert list(found.fpr) == [np.mean(negatives > 1.0), np.mean(negatives > 1.8)]
-    assert found.gain == pytest.approx(np.mean(faces > 1.0) - np.mean(faces > 1.8))
-    assert found.gain > 0.2
-    # The threshold moves down to the next negative below 1.8, which can only find more faces.
-    bound = negatives[negatives <= 1.8].max()
-    assert found.gain_at_same_fpr == pytest.approx(np.mean(faces > bound) - np.mean(faces > 1.8))
-    assert 0 <= found.gain_at_same_fpr < 0.02
-
-
-def test_a_real_gain_stays_at_the_same_fpr() -> None:
-    found = moved_threshold(
-        face_answers=np.array([[1, 1, 1, 1], [1, 0, 0, 0]], dtype=bool),
-        negative_answers=np.zeros((2, 3), dtype=bool),
-        face_scores=np.array([4.0, 4.0, 4.0, 4.0]),
-        negative_scores=np.array([1.0, 2.0, 3.0]),
-    )
-    assert found is not None
-    assert (found.gain, found.gain_at_same_fpr) == (0.75, 0.75)
-
-
-def test_no_moved_threshold_without_faces_or_negatives() -> None:
-    none, some = np.zeros((2, 0), dtype=bool), np.ones((2, 3), dtype=bool)
-    for faces, negatives in ((none, some), (some, none)):
-        found = moved_threshold(
-            face_answers=faces,
-            negative_answers=negatives,
-            face_scores=np.zeros(faces.shape[1]),
-            negative_scores=np.zeros(negatives.shape[1]),
-        )
-        assert found is None
-
-
-def test_persons_count_once_in_mcnemar() -> None:
-    """A person found ten times more by one model says as much as one face that is."""
-    alone = mcnemar(num_gained=40, num_lost=20)
-    assert mcnemar(num_gained=40, num_lost=20, sum_of_squares=60) == alone
-    shared = mcnemar(num_gained=40, num_lost=20, sum_of_squares=600)
-    assert shared == pytest.approx(2 * stats.norm.sf(20 / np.sqrt(600)))
-    assert shared > 10 * alone
-
-
 def test_like_gaps_are_not_shown_to_differ_for_a_difference_in_recall() -> None:
     """The lower the recalls the wider they scatter: a gap by chance is no gap."""
     generator = np.random.default_rng(0)
@@ -271,3 +207,18 @@ def test_like_gaps_are_not_shown_to_differ_for_a_difference_in_recall() -> None:
         _, low, high = limits(found.gap)
         shown += low > 0 or high < 0
     assert shown <= 4
+
+
+def test_groups_of_few_persons_have_no_worst_and_no_gap() -> None:
+    scores = draw(np.random.default_rng(0))
+    persons = np.r_[np.repeat(np.arange(20), 5), 20 + np.arange(300)]  # the dark faces are of 20
+    shared = PairedScores(
+        faces=scores.faces,
+        negatives=scores.negatives,
+        face_clusters=persons,
+        negative_clusters=scores.negative_clusters,
+    )
+    found = compare(shared, num_replicates=20).groupings[0]
+    assert found.ranked.tolist() == [1]
+    assert found.gap is None
+    assert compare(scores, num_replicates=20).groupings[0].ranked.tolist() == [0, 1]

@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from debias.metrics.counts import group_rows
-from debias.metrics.disparities import holm
 from debias.metrics.evaluation import (
     Evaluation,
     GroupedRows,
@@ -13,6 +12,7 @@ from debias.metrics.evaluation import (
     evaluate,
     evaluate_tallies,
 )
+from debias.metrics.pairs import holm
 from debias.metrics.tally import tally_counts
 
 NUM_NEGATIVES = 1000
@@ -54,7 +54,7 @@ def test_a_perfect_model_has_no_gap(features: pd.DataFrame) -> None:
     for result in found.groupings:
         assert result.gap is not None
         assert result.gap.value == 0.0
-        assert result.accuracies.variance == 0.0
+        assert result.accuracies.variance.value == 0.0
         assert set(result.adjusted_p_values) == {1.0}
 
 
@@ -118,7 +118,7 @@ def test_one_group_has_no_gap_and_no_faces_no_recall() -> None:
     one = pd.DataFrame({"tone": ["dark"] * 50, "gender": ["female"] * 50})
     found = evaluate_faces(one, np.ones(50, dtype=bool))
     assert [result.gap for result in found.groupings] == [None, None]
-    assert found.groupings[0].accuracies.mean_of_groups == 1.0
+    assert found.groupings[0].accuracies.mean_of_groups.value == 1.0
     none = evaluate_faces(one.iloc[:0], np.zeros(0, dtype=bool))
     assert np.isnan(none.recall.value)
     assert none.groupings[1].groups == ()
@@ -214,3 +214,54 @@ def test_the_same_seed_gives_the_same_figures(features: pd.DataFrame) -> None:
     answers = np.random.default_rng(1).random(800) < 0.9
     first, second = (evaluate_faces(features, answers) for _ in range(2))
     assert first.groupings[0].null_gap == second.groupings[0].null_gap
+
+
+def test_one_person_with_many_faces_is_no_group_to_rank() -> None:
+    """300 faces of one person, 300 of sixty, 300 of as many: the first says nothing of a group."""
+    tones = pd.DataFrame({"tone": np.repeat(["one", "sixty", "each"], 300)})
+    persons = np.r_[np.zeros(300), 1 + np.repeat(np.arange(60), 5), 100 + np.arange(300)]
+    answers = np.random.default_rng(0).random(900) < 0.9
+
+    def judged(num_models: int, min_group_size: int = 30) -> Evaluation:
+        faces = np.arange(900 * num_models)
+        features = pd.concat([tones] * num_models, ignore_index=True)
+        return evaluate(
+            y_true=np.r_[np.ones(faces.size), np.zeros(50)],
+            y_pred=np.r_[np.tile(answers, num_models), np.zeros(50)],
+            groupings=[
+                GroupedRows(
+                    grouping=group_rows(sensitive_features=features, columns=["tone"]), rows=faces
+                )
+            ],
+            negatives="pool",
+            generator=np.random.default_rng(0),
+            clusters=np.r_[np.tile(persons, num_models), 1000 + np.arange(50)].astype(int),
+            min_group_size=min_group_size,
+        )
+
+    for num_models in (1, 3):  # an answer more is no face more
+        found = judged(num_models).groupings[0]
+        assert found.groups == (("each",), ("one",), ("sixty",))
+        assert found.effective_sizes == pytest.approx([300.0, 1.0, 60.0])
+        assert found.ranked.tolist() == [0, 2]
+        assert judged(num_models, 61).groupings[0].ranked.tolist() == [0]
+    assert judged(1, 1).groupings[0].ranked.tolist() == [0, 1, 2]
+
+
+def test_uneven_weights_count_for_less() -> None:
+    features = pd.DataFrame({"tone": np.repeat(["even", "uneven"], 40)})
+    found = evaluate(
+        y_true=np.ones(80),
+        y_pred=np.arange(80) % 4 > 0,
+        groupings=[
+            GroupedRows(
+                grouping=group_rows(sensitive_features=features, columns=["tone"]),
+                rows=np.arange(80),
+            )
+        ],
+        negatives="pool",
+        generator=np.random.default_rng(0),
+        sample_weight=np.r_[np.full(40, 3.0), np.where(np.arange(40) < 4, 30.0, 1.0)],
+    ).groupings[0]
+    assert found.effective_sizes == pytest.approx([40.0, (120 + 36) ** 2 / (3600 + 36)])
+    assert found.ranked.tolist() == [0]

@@ -7,15 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from debias.metrics.intervals import (
-    design_effect,
-    mover_ratio,
-    mover_sum,
-    newcombe,
-    paired_difference,
-    rate,
-    wilson,
-)
+from debias.metrics.intervals import newcombe, paired_difference, rate, wilson
 
 counts = st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 levels = st.sampled_from([0.8, 0.95, 0.99])
@@ -135,95 +127,3 @@ def test_paired_difference_never_collapses() -> None:
         1.0,
     )
     assert np.isnan(paired_difference(num_gained=0, num_lost=0, num_pairs=0)).all()
-
-
-def test_independent_rows_have_no_design_effect() -> None:
-    values = [0, 1, 1, 0]
-    assert design_effect(values=values, clusters=None) == 1.0
-    assert design_effect(values=values, clusters=[3, 1, 2, 7]) == 1.0
-    assert design_effect(values=[], clusters=[]) == 1.0
-
-
-def test_copies_of_rows_are_worth_the_rows() -> None:
-    """Each of 400 rows twice: the design effect is 2 but for what few clusters cost."""
-    values = np.repeat(np.random.default_rng(0).integers(0, 2, 400), 2)
-    clusters = np.repeat(np.arange(400), 2)
-    assert design_effect(values=values, clusters=clusters) == pytest.approx(2.0, rel=0.02)
-
-
-def test_design_effect_known_answer() -> None:
-    """Three pairs: 2/(6/4) = 4/3 for clusters, 3/2 for there being three, and t for normal."""
-    found = design_effect(values=[1, 1, 0, 0, 1, 0], clusters=[0, 0, 1, 1, 2, 2])
-    few = stats.t.ppf(0.975, 2) / stats.norm.ppf(0.975)
-    assert found == pytest.approx(4 / 3 * 3 / 2 * few**2)
-
-
-def test_where_all_rows_agree_each_cluster_counts_as_one() -> None:
-    assert design_effect(values=np.ones(6), clusters=[0, 0, 1, 1, 2, 2]) == pytest.approx(2.0)
-    assert design_effect(values=np.ones(6), clusters=np.zeros(6, dtype=int)) == np.inf
-
-
-@pytest.mark.parametrize(("num_clusters", "correlation"), [(20, 0.3), (100, 0.0), (100, 0.5)])
-def test_intervals_of_clustered_rows_cover(num_clusters: int, correlation: float) -> None:
-    generator = np.random.default_rng(num_clusters)
-    truth, num_repeats = 0.85, 600
-    covered = naive = 0
-    for _ in range(num_repeats):
-        sizes = 1 + generator.geometric(0.25, num_clusters)
-        chance = np.full(num_clusters, truth)
-        if correlation:
-            strength = 1 / correlation - 1
-            chance = generator.beta(truth * strength, (1 - truth) * strength, num_clusters)
-        clusters = np.repeat(np.arange(num_clusters), sizes)
-        values = generator.random(clusters.size) < chance[clusters]
-        effect = design_effect(values=values, clusters=clusters)
-        low, high = wilson(num_successes=values.sum(), num_trials=values.size, design_effect=effect)
-        covered += int(low <= truth <= high)
-        low, high = wilson(num_successes=values.sum(), num_trials=values.size)
-        naive += int(low <= truth <= high)
-    assert covered / num_repeats >= 0.91
-    if correlation:
-        assert naive / num_repeats < 0.85
-
-
-def test_mover_sum_known_answer() -> None:
-    low, high = mover_sum(values=(0.5, 0.25), low=(0.2, 0.21), high=(0.7, 0.30))
-    assert (low, high) == pytest.approx((0.75 - np.hypot(0.3, 0.04), 0.75 + np.hypot(0.2, 0.05)))
-
-
-@settings(deadline=None)
-@given(counts, counts)
-def test_mover_ratio_upside_down(first: tuple[int, int], second: tuple[int, int]) -> None:
-    """The interval of the other ratio is the reciprocal one, and ends where MOVER's meets 0."""
-    (k1, n1), (k2, n2) = first, second
-    low, high = mover_ratio(num_successes=(k1, k2), num_trials=(n1, n2))
-    low_back, high_back = mover_ratio(num_successes=(k2, k1), num_trials=(n2, n1))
-    with np.errstate(divide="ignore"):
-        assert (low, high) == pytest.approx((1 / high_back, 1 / low_back), rel=1e-9)
-    assert 0.0 <= low <= high
-    if k2:
-        assert low - 1e-12 <= (k1 / n1) / (k2 / n2) <= high + 1e-12
-    else:
-        assert np.isinf(high)
-
-
-@pytest.mark.parametrize(("p1", "p2", "size"), [(0.9, 0.9, 30), (0.5, 0.8, 30), (0.99, 0.97, 100)])
-def test_mover_ratio_covers(p1: float, p2: float, size: int) -> None:
-    generator = np.random.default_rng(0)
-    k1, k2 = generator.binomial(size, p1, 20_000), generator.binomial(size, p2, 20_000)
-    low, high = mover_ratio(num_successes=(k1, k2), num_trials=(size, size))
-    assert 0.93 <= np.mean((low <= p1 / p2) & (p1 / p2 <= high)) <= 0.99
-
-
-def test_mover_ratio_known_answers() -> None:
-    assert np.isnan(mover_ratio(num_successes=(0, 0), num_trials=(0, 5))).all()
-    assert np.isnan(mover_ratio(num_successes=(0, 0), num_trials=(5, 0))).all()
-    low, high = mover_ratio(num_successes=(0, 5), num_trials=(10, 10))
-    assert low == 0.0
-    assert high == pytest.approx(1 / mover_ratio(num_successes=(5, 0), num_trials=(10, 10))[0])
-    low, high = mover_ratio(num_successes=(3, 4), num_trials=(5, 5), design_effect=(np.inf, 1.0))
-    assert low == 0.0
-    assert 1.0 < high < np.inf
-    wide = mover_ratio(num_successes=(80, 90), num_trials=(100, 100), design_effect=(2, 2))
-    halved = mover_ratio(num_successes=(40, 45), num_trials=(50, 50))
-    np.testing.assert_allclose(wide, halved)

@@ -16,7 +16,7 @@ from debias.metrics.measures import (
     overall_measures,
 )
 from debias.metrics.tally import tally_counts, tally_rows
-from debias.reporting.schema import MeasureJson, MeasuresJson
+from debias.reporting.measure_schema import MeasureJson, MeasuresJson
 
 # Of each group: [[true negatives, false positives], [false negatives, true positives]].
 COUNTS = np.array([[[90, 10], [5, 45]], [[40, 20], [0, 30]], [[0, 0], [0, 0]]])

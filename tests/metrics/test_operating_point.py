@@ -10,7 +10,13 @@ from sklearn.metrics import recall_score, roc_curve
 
 from debias.errors import DataError, TooFewNegativesError, UsageError
 from debias.metrics.counts import UNKNOWN
-from debias.metrics.operating_point import negatives_needed, operating_point, recall_at_fpr
+from debias.metrics.operating_point import (
+    negatives_needed,
+    operating_point,
+    recall_at_fpr,
+    smallest_target_fpr,
+)
+from debias.reporting.cells import number
 
 scores = st.lists(st.integers(-20, 20).map(lambda k: k / 4), min_size=20, max_size=200)
 
@@ -28,6 +34,40 @@ def test_the_number_of_negatives_needed_is_exact(target_fpr: float, needed: int)
         operating_point(y_score_negatives=negatives[1:], target_fpr=target_fpr)
 
 
+@pytest.mark.parametrize(
+    ("num_negatives", "smallest"),
+    [
+        (0, None),
+        (10, None),
+        (11, 0.91),
+        (100, 0.1),
+        (3_900, 0.0026),
+        (4_000, 0.0025),
+        (10**6, 1e-5),
+    ],
+)
+def test_the_smallest_target_is_one_that_works(num_negatives: int, smallest: float | None) -> None:
+    assert smallest_target_fpr(num_negatives=num_negatives) == smallest
+    negatives = np.zeros(num_negatives)
+    advice = "so few allow no target" if smallest is None else f"--target-fpr {smallest:g}\\)"
+    with pytest.raises(TooFewNegativesError, match=advice):
+        operating_point(y_score_negatives=negatives, target_fpr=1e-6)
+    if smallest is not None:
+        operating_point(y_score_negatives=negatives, target_fpr=float(f"{smallest:g}"))
+        with pytest.raises(TooFewNegativesError):
+            operating_point(y_score_negatives=negatives, target_fpr=0.94 * smallest)
+
+
+@given(st.integers(11, 10**7), st.integers(1, 100))
+def test_every_smallest_target_is_allowed(num_negatives: int, least: int) -> None:
+    found = smallest_target_fpr(num_negatives=num_negatives, min_false_positives=least)
+    if found is None:
+        assert num_negatives < least / 0.99
+        return
+    assert negatives_needed(target_fpr=found, min_false_positives=least) <= num_negatives
+    assert found < 1.12 * least / num_negatives
+
+
 def test_distinct_scores_use_up_the_whole_target() -> None:
     """0.29 * 100 is below 29 in floating point, and 29 are allowed all the same."""
     point = operating_point(y_score_negatives=np.arange(100.0), target_fpr=0.29)
@@ -36,20 +76,74 @@ def test_distinct_scores_use_up_the_whole_target() -> None:
 
 
 @settings(deadline=None)
-@given(scores, st.sampled_from([0.05, 0.1, 0.3, 0.9]), st.sampled_from(["f4", "f8"]))
-def test_it_is_the_smallest_threshold_that_keeps_the_target(
-    values: list[float], target_fpr: float, kind: str
+@given(
+    scores,
+    st.lists(st.integers(-50, 50).map(lambda k: k / 7), max_size=40),
+    st.sampled_from([0.05, 0.1, 0.3, 0.9]),
+    st.sampled_from(["f4", "f8"]),
+)
+def test_it_is_the_lowest_score_that_keeps_the_target(
+    values: list[float], others: list[float], target_fpr: float, kind: str
 ) -> None:
-    negatives = np.array(values, dtype=kind)
+    negatives, faces = np.array(values, dtype=kind), np.array(others, dtype=kind)
     point = operating_point(
-        y_score_negatives=negatives, target_fpr=target_fpr, min_false_positives=1
+        y_score_negatives=negatives,
+        y_score_faces=faces,
+        target_fpr=target_fpr,
+        min_false_positives=1,
     )
-    # Compared as a plain number, as any later reader of the threshold would.
-    assert np.mean(negatives >= point.threshold) == point.realised_fpr <= target_fpr + 1e-12
-    below = float(
-        np.nextafter(negatives.dtype.type(point.threshold), negatives.dtype.type(-np.inf))
+    # Compared as a plain number, as any later reader of the threshold would, and as it is printed.
+    for threshold in (point.threshold, float(number(point.threshold))):
+        assert np.mean(negatives >= threshold) == point.realised_fpr <= target_fpr + 1e-12
+    judged = np.r_[negatives, faces]
+    keeping = [score for score in judged if np.mean(negatives >= score) <= target_fpr + 1e-12]
+    if keeping:
+        assert point.threshold == min(keeping)
+    else:
+        highest = negatives.max()
+        assert highest == judged.max()
+        assert point.threshold == np.nextafter(highest, highest.dtype.type(np.inf))
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=30),
+    st.lists(st.floats(allow_nan=False, allow_infinity=False, width=32), max_size=30),
+    st.sampled_from(["f4", "f8"]),
+)
+def test_scores_of_any_size_and_kind_are_told_apart_alike_by_what_is_printed(
+    negatives: list[float], faces: list[float], kind: str
+) -> None:
+    """Where nothing may pass there may be no threshold, but none that is wrong."""
+    judged = np.array(negatives), np.array(faces, dtype=kind)
+    try:
+        point = operating_point(
+            y_score_negatives=judged[0],
+            y_score_faces=judged[1],
+            target_fpr=0.3,
+            min_false_positives=0,
+        )
+    except DataError:
+        assert judged[0].max() == np.finfo("f8").max
+        return
+    excluded = np.sort(judged[0])[::-1][int(0.3 * judged[0].size)]
+    for part in judged:
+        expected = part.astype(np.float64) > excluded
+        for threshold in (point.threshold, float(number(point.threshold))):
+            assert np.array_equal(part.astype(np.float64) >= threshold, expected)
+
+
+def test_perfect_scores_are_cut_at_a_score_and_equal_ones_are_answered_no() -> None:
+    negatives = np.zeros(1000)
+    found = recall_at_fpr(
+        y_true=np.repeat([0, 1], 1000), y_score=np.r_[negatives, np.ones(1000)], target_fpr=0.01
     )
-    assert np.mean(negatives >= below) > target_fpr
+    assert (found.operating_point.threshold, found.overall.value) == (1.0, 1.0)
+    equal = recall_at_fpr(
+        y_true=np.repeat([0, 1], 1000), y_score=np.full(2000, 0.5), target_fpr=0.01
+    )
+    assert equal.operating_point.threshold == np.nextafter(0.5, 1)
+    assert (equal.operating_point.realised_fpr, equal.overall.value) == (0.0, 0.0)
 
 
 @settings(deadline=None)

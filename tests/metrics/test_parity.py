@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from debias.metrics.disparities import gap, null_gap
-from debias.metrics.intervals import mover_ratio, newcombe, rate
+from debias.metrics.intervals import newcombe, rate
 from debias.metrics.measures import Negatives
+from debias.metrics.mover import mover_ratio
 from debias.metrics.parity import (
     ALL_ZERO,
     MISSES_ALONE,
@@ -23,7 +24,7 @@ from debias.metrics.parity import (
     parity_measures,
 )
 from debias.metrics.tally import Tally, tally_counts, tally_rows
-from debias.reporting.schema import DisparityJson
+from debias.reporting.point_schema import DisparityJson
 
 Key = tuple[str, str, str]
 
@@ -328,3 +329,53 @@ def test_one_person_alone_in_a_group() -> None:
         ].status
         == "estimated"
     )
+
+
+@pytest.mark.parametrize("confidence", [0.9, 0.99])
+@pytest.mark.parametrize("method", ["between_groups", "to_overall"])
+def test_limits_take_student_for_their_own_confidence(method: str, confidence: float) -> None:
+    """As if the design effects had been made for the level that Bonferroni leaves to each of 3."""
+    generator = np.random.default_rng(0)
+    rows: dict[str, Any] = {
+        "y_true": np.ones(180, dtype=bool),
+        "y_pred": generator.random(180) < np.repeat(generator.beta(4, 1, 36), 5),
+        "codes": np.repeat(np.arange(3), 60),
+        "num_groups": 3,
+        "clusters": np.repeat(np.arange(36), 5),
+    }
+    at_level, usual = (
+        tally_rows(**rows, confidence=level) for level in (1.0 - (1.0 - confidence) / 3.0, 0.95)
+    )
+    assert (at_level.recall.design_effects != usual.recall.design_effects).all()
+    limits = []
+    for tally in (at_level, usual):
+        found = parity_measures(
+            tally=tally,
+            ranked=np.arange(3),
+            negatives="pool",
+            generator=np.random.default_rng(0),
+            num_replicates=50,
+            confidence=confidence,
+        )
+        limits.append(
+            [
+                (item.low, item.high)
+                for item in found
+                if item.name == "equal_opportunity" and item.method == method
+            ]
+        )
+    first, second = np.array(limits)
+    np.testing.assert_allclose(first, second)
+    if method == "between_groups":
+        effects = at_level.recall.design_effects
+        hits = at_level.recall.num_successes
+        expected = [
+            newcombe(
+                num_successes=(hits[i], hits[j]),
+                num_trials=(60, 60),
+                confidence=1.0 - (1.0 - confidence) / 3.0,
+                design_effect=(effects[i], effects[j]),
+            )
+            for i, j in ((0, 1), (0, 2), (1, 2))
+        ]
+        assert first[0, 1] == pytest.approx(max(max(high, -low) for low, high in expected))

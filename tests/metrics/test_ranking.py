@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy import special
 from sklearn.metrics import roc_auc_score
 
-from debias.metrics.ranking import POOLED_AUC, delong, group_aucs, overall_auc
+from debias.metrics.areas import delong
+from debias.metrics.ranking import POOLED_AUC, group_aucs, overall_auc
 
 
 def rows_of(seed: int, num_rows: int = 120, num_values: int = 12) -> tuple[Any, Any]:

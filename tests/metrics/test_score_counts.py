@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from debias.errors import DataError, TooFewNegativesError
@@ -25,8 +24,8 @@ from debias.metrics.score_counts import (
     edges_for,
     sum_by_group,
 )
-from debias.metrics.score_figures import binned_auc, bootstrap_cells
-from debias.metrics.score_order import largest_scores, quantile_edges
+from debias.metrics.score_figures import binned_auc
+from debias.metrics.score_order import largest_scores, lowest_above, quantile_edges
 from debias.metrics.tally import tally_counts, tally_rows
 
 CELLS: list[tuple[str | None, str | None]] = [
@@ -173,20 +172,45 @@ def test_parts_that_do_not_fit_are_refused(changed: dict[str, Any]) -> None:
 def test_the_operating_point_is_that_of_the_rows(decimals: int, target_fpr: float) -> None:
     rows = drawn(5_000, decimals=decimals)
     negatives = rows[0][~rows[1]]
-    expected = operating_point(y_score_negatives=negatives, target_fpr=target_fpr)
+    expected = operating_point(
+        y_score_negatives=negatives, y_score_faces=rows[0][rows[1]], target_fpr=target_fpr
+    )
     rank = excluded_rank(target_fpr=target_fpr, num_negatives=negatives.size)
     excluded = largest_scores(lambda: np.array_split(negatives, 4), ranks=[rank])
-    counts = counted(rows, [*edges_for(excluded), -0.7, 0.2])
+    above = lowest_above(np.array_split(rows[0], 4), bounds=excluded)
+    counts = counted(rows, [*edges_for(excluded=excluded, above=above), -0.7, 0.2])
     found = counts.operating_point(target_fpr=target_fpr)
     assert found == expected
     hits = counts.at(found.threshold)[:, 1, 1].sum()
     assert hits == np.count_nonzero(rows[0][rows[1]] >= expected.threshold)
 
 
+def test_an_operating_point_above_every_score_is_the_next_number() -> None:
+    rows = np.full(200, 0.5), np.arange(200) < 100, np.zeros(200, dtype=int)
+    excluded = np.array([0.5])
+    above = lowest_above([rows[0]], bounds=excluded)
+    assert above.tolist() == [np.inf]
+    found = counted(rows, edges_for(excluded=excluded, above=above)).operating_point(target_fpr=0.2)
+    assert found == operating_point(y_score_negatives=rows[0][100:], target_fpr=0.2)
+    assert found.threshold == np.nextafter(0.5, 1)
+
+
+def test_the_lowest_scores_above_bounds_are_those_of_the_whole() -> None:
+    scores = drawn(500, decimals=1)[0]
+    bounds = np.array([scores.max(), -99.0, scores.min(), 0.25])
+    found = lowest_above(np.array_split(scores, 7), bounds=bounds)
+    expected = [np.min(scores, initial=np.inf, where=scores > bound) for bound in bounds]
+    assert found.tolist() == expected
+    assert lowest_above([], bounds=bounds[:1]).tolist() == [np.inf]
+
+
 def test_an_operating_point_that_cannot_be_had_is_refused() -> None:
     rows = drawn(5_000)
     with pytest.raises(ValueError, match="several scores"):
         counted(rows, [0.5]).operating_point(target_fpr=0.01)
+    excluded = np.sort(rows[0][~rows[1]])[::-1][int(0.01 * np.count_nonzero(~rows[1]))]
+    with pytest.raises(ValueError, match="is no edge"):
+        counted(rows, [excluded, np.nextafter(excluded, 9)]).operating_point(target_fpr=0.01)
     with pytest.raises(TooFewNegativesError) as ours:
         counted(drawn(50), [0.5]).operating_point(target_fpr=0.01)
     with pytest.raises(TooFewNegativesError) as theirs:
@@ -318,82 +342,3 @@ def test_tallies_of_counts_and_of_rows_are_the_same(columns: tuple[str, ...]) ->
             np.testing.assert_array_equal(
                 getattr(getattr(found, name), part), getattr(getattr(expected, name), part)
             )
-
-
-def _by_rows(
-    hits: np.ndarray[Any, Any], codes: np.ndarray[Any, Any], num: int, size: int
-) -> Iterator[np.ndarray[Any, Any]]:
-    generator = np.random.default_rng(7)
-    for _ in range(num):
-        rows = generator.integers(0, hits.size, hits.size)
-        found = np.bincount(codes[rows], weights=hits[rows], minlength=size)
-        yield found / np.bincount(codes[rows], minlength=size)
-
-
-def test_cells_and_rows_are_resampled_alike() -> None:
-    generator = np.random.default_rng(3)
-    cells = generator.choice(5, 300, p=[0.4, 0.3, 0.1, 0.1, 0.1])
-    hits = generator.random(300) < np.array([0.9, 0.8, 0.7, 0.95, 0.6])[cells]
-    rows = (hits.astype(float), np.ones(300, dtype=bool), cells)
-    counts = counted(rows, [1.0])
-    grouping = counts.grouping(["tone"])
-    codes = grouping.codes[cells]
-    known = np.arange(2)
-    found = bootstrap_cells(
-        table=counts.at(1.0),
-        groupings=[grouping],
-        ranked=[known],
-        generator=np.random.default_rng(0),
-        num_replicates=4000,
-    )[0]
-    plain = np.array(list(_by_rows(hits, codes, 4000, 3)))
-    for column in range(3):
-        assert stats.ks_2samp(found.recall[:, column], plain[:, column]).pvalue > 0.01
-    assert stats.ks_2samp(found.worst, plain[:, known].min(axis=1)).pvalue > 0.01
-    spread = plain[:, known].max(axis=1) - plain[:, known].min(axis=1)
-    assert stats.ks_2samp(found.gap, spread).pvalue > 0.01
-    np.testing.assert_array_equal(found.worst, found.recall[:, known].min(axis=1))
-
-
-def test_groups_of_one_sample_come_from_the_same_draw() -> None:
-    counts = counted(drawn(500), [0.5])
-    everybody, tone, both = (counts.grouping(c) for c in ([], ["tone"], ["tone", "gender"]))
-    table = counts.at(0.5)
-    found = bootstrap_cells(
-        table=table,
-        groupings=[everybody, tone, both],
-        ranked=[np.arange(1), np.arange(2), np.arange(0)],
-        generator=np.random.default_rng(0),
-        num_replicates=50,
-    )
-    low, high = found[1].recall.min(axis=1), found[1].recall.max(axis=1)
-    assert np.all((low <= found[0].recall[:, 0]) & (found[0].recall[:, 0] <= high))
-    assert np.isnan(found[0].gap).all()
-    assert not np.isnan(found[0].worst).any()
-    assert np.isnan(found[2].worst).all()
-
-
-def test_certain_and_absent_faces_stay_so() -> None:
-    table = np.zeros((2, 2, 2), dtype=np.int64)
-    counts = count_scores([], columns=["tone"], cells=[["a"], ["b"]], edges=[])
-    grouping = counts.grouping([])
-    assert counts.grouping(["tone"]).groups == ()
-    nobody = bootstrap_cells(
-        table=table,
-        groupings=[grouping],
-        ranked=[np.arange(1)],
-        generator=np.random.default_rng(0),
-        num_replicates=3,
-    )[0]
-    assert np.isnan(nobody.recall).all()
-    rows = (np.ones(30), np.ones(30, dtype=bool), np.arange(30) % 2)
-    full = count_scores([rows], columns=["tone"], cells=[["a"], ["b"]], edges=[1.0])
-    perfect = bootstrap_cells(
-        table=full.at(1.0),
-        groupings=[full.grouping(["tone"])],
-        ranked=[np.arange(2)],
-        generator=np.random.default_rng(0),
-        num_replicates=20,
-    )[0]
-    assert (perfect.recall == 1.0).all()
-    assert (perfect.gap == 0.0).all()

@@ -54,7 +54,7 @@ def draw(
 
 
 def figures(
-    scores: SeedScores, *, seed: int = 0, num_replicates: int = 100
+    scores: SeedScores, *, seed: int = 0, num_replicates: int = 100, min_group_size: int = 30
 ) -> dict[str, SeedFigure]:
     found = seed_figures(
         scores=scores,
@@ -62,6 +62,7 @@ def figures(
         target_fpr=0.02,
         generator=np.random.default_rng(seed),
         num_replicates=num_replicates,
+        min_group_size=min_group_size,
     )
     assert [figure.columns for figure in found] == [(), ("tone",), ("tone",)]
     return {figure.name: figure for figure in found}
@@ -182,7 +183,7 @@ def test_persons_widen_the_interval() -> None:
     same = np.repeat(generator.normal(size=persons.max() + 1), 10)[: TONES.size]
     scores = dataclasses.replace(scores, faces=scores.faces * 0.3 + same + 2.3)
     alone, shared = (
-        figures(dataclasses.replace(scores, face_clusters=codes))["recall"]
+        figures(dataclasses.replace(scores, face_clusters=codes), min_group_size=10)["recall"]
         for codes in (np.arange(TONES.size), persons)
     )
     assert shared.high - shared.low > 1.5 * (alone.high - alone.low)
@@ -297,3 +298,22 @@ def test_seeds_judge_the_same_images(other: list[str]) -> None:
     table = pd.concat([rows(["f1", "f2"], "a", start=0.0), rows(other, "b", start=0.0)])
     with pytest.raises(ValueError, match="'b' judges other images than seed 'a'"):
         stack_seeds(table, seeds=["a", "b"])
+
+
+def test_groups_of_few_persons_do_not_count() -> None:
+    scores = draw(np.random.default_rng(0))
+    few = dataclasses.replace(
+        scores, face_clusters=np.r_[np.arange(150) % 29, 29 + np.arange(TONES.size - 150)]
+    )
+    for given, names in (
+        (scores, ["recall", "worst_recall", "gap"]),
+        (few, ["recall", "worst_recall"]),
+    ):
+        found = seed_figures(
+            scores=given,
+            groupings=[grouping_of(TONES)],
+            target_fpr=0.02,
+            generator=np.random.default_rng(0),
+            num_replicates=20,
+        )
+        assert [figure.name for figure in found] == names

@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
 from debias.metrics.counts import Grouping, group_rows
-from debias.metrics.disparities import null_gap, rates_by_group
+from debias.metrics.disparities import null_gap
+from debias.metrics.group_rates import rates_by_group
 from debias.metrics.intervals import rate, wilson
 from debias.metrics.operating_point import operating_point
-from debias.metrics.sweep import HIGHEST_FPR, GroupSweep, Sweep, sweep
+from debias.metrics.sweep import sweep
+from debias.metrics.sweep_groups import HIGHEST_FPR, GroupSweep, Sweep
 
 NUM_FACES, NUM_NEGATIVES = 600, 900
 
@@ -90,10 +92,14 @@ def test_thresholds_are_those_of_operating_points() -> None:
     rows.negatives = np.random.default_rng(3).normal(size=1000)
     found = rows.sweep(num_thresholds=2)
     expected = [
-        operating_point(y_score_negatives=rows.negatives, target_fpr=target).threshold
+        operating_point(
+            y_score_negatives=rows.negatives, y_score_faces=rows.faces, target_fpr=target
+        ).threshold
         for target in (0.01, 0.5)
     ]
     assert found.thresholds.tolist() == expected
+    assert set(expected) <= {*rows.negatives, *rows.faces}
+    assert not set(expected) <= set(rows.negatives)
 
 
 def test_ties_never_let_through_more_than_meant() -> None:
@@ -176,6 +182,15 @@ def test_persons_widen_the_limits_and_leave_the_rates() -> None:
     assert shared.groupings[0].null_median.mean() > 1.4 * plain.groupings[0].null_median.mean()
 
 
+def test_groups_of_few_persons_are_left_out() -> None:
+    rows = Rows()
+    assert len(rows.sweep().groupings[0].groups) > 1
+    one_each = np.arange(NUM_FACES)
+    few = np.where(rows.tone == "dark", one_each % 29, 29 + one_each)
+    values = [group.values for group in rows.sweep(face_clusters=few).groupings[0].groups]
+    assert values == [("light",)]
+
+
 def test_the_gap_by_chance_is_that_of_groups_with_the_pooled_recall() -> None:
     rows = Rows()
     rows.faces[rows.tone == "dark"] -= 1.0
@@ -256,6 +271,7 @@ def test_constant_scores_leave_one_threshold_that_nothing_passes() -> None:
     found = rows.sweep()
     assert len(found.thresholds) == 1
     assert found.recall.tolist() == found.fpr.tolist() == [0.0]
+    assert found.thresholds.tolist() == [np.nextafter(0.5, 1)]
 
 
 def test_the_same_generator_draws_the_same() -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from statsmodels.stats.proportion import power_proportions_2indep
 
-from debias.metrics.disparities import holm, pairs
 from debias.metrics.intervals import Rate, rate
+from debias.metrics.pairs import holm, pairs
 from debias.metrics.score_tests import difference_p_values, equivalence_p_values, two_rates
 from debias.metrics.verdicts import POWER, Verdict, needed_per_group, verdict
 

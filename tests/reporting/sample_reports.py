@@ -15,29 +15,32 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
-from debias.metrics.disparities import holm
 from debias.metrics.intervals import newcombe, rate
-from debias.reporting.schema import (
-    CalibrationJson,
+from debias.metrics.pairs import holm
+from debias.reporting.measure_schema import MeasureJson, MeasuresJson, RateJson
+from debias.reporting.models_schema import (
     ComparisonJson,
     ComparisonPointJson,
-    DisparityJson,
     GroupComparisonJson,
     GroupingComparisonJson,
+    SeedsJson,
+)
+from debias.reporting.point_schema import (
+    DisparityJson,
     GroupingJson,
     GroupJson,
-    MeasureJson,
-    MeasuresJson,
     OperatingPointJson,
     PairJson,
-    RateJson,
-    ReportJson,
-    SeedsJson,
-    SlicesJson,
-    SweepGroupingJson,
-    SweepJson,
     VerdictJson,
     WorstRecallJson,
+)
+from debias.reporting.schema import ReportJson, SlicesJson
+from debias.reporting.score_schema import (
+    CalibrationGroupingJson,
+    CalibrationGroupJson,
+    CalibrationJson,
+    SweepGroupingJson,
+    SweepJson,
 )
 
 MARGIN, CONFIDENCE, NUM_NEGATIVES, MIN_GROUP_SIZE = 0.02, 0.95, 20_000, 30
@@ -110,7 +113,10 @@ def decisions_report() -> ReportJson:
     report["calibration"] = {
         "status": "not_applicable",
         "reason": "There are no scores.",
+        "error": not_applicable("There are no scores."),
+        "expected_by_chance": None,
         "bins": [],
+        "groupings": [],
     }
     return report
 
@@ -171,6 +177,7 @@ def hostile_report() -> ReportJson:
         for number, name in enumerate(HOSTILE)
     )
     report = _report(cells, (HOSTILE[0],), compared=True, slices=True, seeds=True)
+    report["calibration"]["groupings"] = _calibrations(cells, (HOSTILE[0],), [(HOSTILE[0],)])
     report["inputs"][0]["path"] = HOSTILE[0]
     report["notes"] = [HOSTILE[0], HOSTILE[4]]
     report["rows"]["chosen"] = HOSTILE[0]
@@ -190,7 +197,9 @@ def wide_report(num_groups: int = 200, num_ranked: int = 28) -> ReportJson:
         )
         for number in range(num_groups)
     )
-    return _report(cells, ("region",), compared=True)
+    report = _report(cells, ("region",), compared=True)
+    report["calibration"]["groupings"] = _calibrations(cells, ("region",), [("region",)])
+    return report
 
 
 def empty_report() -> ReportJson:
@@ -367,7 +376,10 @@ def _report(
         },
         "operating_points": [*points, refused_point(0.0001)],
         "sweep": _sweep(cells, columns, groupings, negatives),
-        "calibration": _calibration(num_faces),
+        "calibration": {
+            **_calibration(num_faces),
+            "groupings": [] if negatives == "pool" else _calibrations(cells, columns, groupings),
+        },
         "comparison": _comparison(cells, columns, groupings) if compared else None,
         "seeds": _seeds(groupings) if seeds else None,
         "slices": _slices(columns) if slices else None,
@@ -517,6 +529,7 @@ def _grouping(
                 "values": list(values),
                 "recall": recall,
                 "status": _status(values, size),
+                "effective_size": float(size),
                 "num_negatives": own,
                 "measures": _measures(
                     recall, fpr=fpr * (1 + 0.1 * (number % 3)), num_negatives=own, mean=mean
@@ -528,6 +541,7 @@ def _grouping(
     rates = [_value(group["recall"]) for group in ranked]
     _shrink(ranked)
     sizes = np.array([group["recall"]["num_trials"] for group in ranked], dtype=np.float64)
+    spread = float(np.var(100 * np.array(rates), ddof=1)) if len(rates) > 1 else None
     part: GroupingJson = {
         "name": group_name(chosen),
         "columns": list(chosen),
@@ -538,8 +552,17 @@ def _grouping(
         "worst_recall": _worst_recall(ranked),
         "gap": None,
         "mean_of_groups": float(np.mean(rates)) if rates else None,
+        "mean_of_groups_low": float(np.mean(rates)) - 0.02 if rates else None,
+        "mean_of_groups_high": float(np.mean(rates)) + 0.01 if rates else None,
         "mean_of_images": float(np.average(rates, weights=sizes)) if rates else None,
-        "variance": float(np.var(100 * np.array(rates), ddof=1)) if len(rates) > 1 else None,
+        "mean_of_images_low": float(np.average(rates, weights=sizes)) - 0.01 if rates else None,
+        "mean_of_images_high": float(np.average(rates, weights=sizes)) + 0.01 if rates else None,
+        "variance": spread,
+        "variance_low": None if spread is None else 0.3 * spread,
+        "variance_high": None if spread is None else 2.5 * spread,
+        "variance_null_median": None if spread is None else 1.25,
+        "variance_null_percentile_95": None if spread is None else 4.5,
+        "variance_null_p_value": None if spread is None else 0.012,
         "pairs": _pairs(ranked),
         "verdict": None,
         "disparities": _disparities(rates, negatives),
@@ -770,6 +793,8 @@ def _calibration(num_faces: int) -> CalibrationJson:
     return {
         "status": "estimated",
         "reason": None,
+        "error": measure(share_rate(0.05, 17_600)),
+        "expected_by_chance": 0.004,
         "bins": [
             {
                 "num_rows": num_rows,
@@ -782,7 +807,39 @@ def _calibration(num_faces: int) -> CalibrationJson:
                 strict=True,
             )
         ],
+        "groupings": [],
     }
+
+
+def _calibrations(
+    cells: Sequence[Cell], columns: Sequence[str], groupings: Sequence[Sequence[str]]
+) -> list[CalibrationGroupingJson]:
+    """Return calibration by group: scores that are too high, most of all in the first groups."""
+    found: list[CalibrationGroupingJson] = []
+    for chosen in groupings:
+        groups: list[CalibrationGroupJson] = []
+        for k, (values, members) in enumerate(_merged(cells, columns, chosen).items()):
+            size = sum(cell.num_faces for cell in members)
+            reason = "By chance." if size else "No rows."
+            error = measure(share_rate(0.2 / (k + 1), size), reason=reason)
+            groups.append(
+                {
+                    "name": group_name(values),
+                    "values": list(values),
+                    "error": error,
+                    "expected_by_chance": 0.01 if size else None,
+                    "bins": [
+                        {
+                            "num_rows": size + place,
+                            "mean_score": score,
+                            "share": share_rate(score ** (1.0 + 1.0 / (k + 1)), size + place),
+                        }
+                        for place, score in enumerate((0.1, 0.4, 0.9) if size else ())
+                    ],
+                }
+            )
+        found.append({"name": group_name(chosen), "columns": list(chosen), "groups": groups})
+    return found
 
 
 def _comparison(
@@ -820,7 +877,14 @@ def _comparison(
             "fpr": 0.013,
             "other_fpr": 0.008,
             "gain": 0.061,
+            "gain_low": 0.042,
+            "gain_high": 0.08,
             "gain_at_same_fpr": 0.047,
+            "gain_at_same_fpr_low": 0.021,
+            "gain_at_same_fpr_high": 0.069,
+            "gain_by_threshold": 0.014,
+            "gain_by_threshold_low": -0.004,
+            "gain_by_threshold_high": 0.033,
         },
         "points": points,
     }
@@ -897,7 +961,8 @@ def _slices(columns: Sequence[str]) -> SlicesJson:
             {
                 "name": f"slice {number + 1}",
                 "num_images": 120 - 40 * number,
-                "error_rate": share_rate(0.3 - 0.1 * number, 120 - 40 * number),
+                # The second is a half-space, tested on half of its faces.
+                "error_rate": share_rate(0.3 - 0.1 * number, 120 - 80 * number),
                 "error_rate_elsewhere": share_rate(0.04, 3800),
                 "low": 0.15 - 0.05 * number,
                 "high": 0.45 - 0.05 * number,

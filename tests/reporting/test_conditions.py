@@ -19,8 +19,9 @@ from debias.reporting.conditions import (
     parse_fail_if,
 )
 from debias.reporting.outcomes import Outcome, conditions_json, evaluate_fail_if
+from debias.reporting.point_schema import GroupingJson
 from debias.reporting.report_words import condition_words
-from debias.reporting.schema import GroupingJson, ReportJson
+from debias.reporting.schema import ReportJson
 
 
 def parse(text: str) -> FailCondition:

@@ -11,8 +11,9 @@ from debias.reporting.demo_document import change_json
 from debias.reporting.demo_page import Axis, render_demo
 from debias.reporting.demo_schema import DemoJson, DemoModelJson, PictureJson
 from debias.reporting.demo_words import headline, summary
-from debias.reporting.document import rate_json
-from debias.reporting.schema import DifferenceJson, RateJson
+from debias.reporting.measure_document import rate_json
+from debias.reporting.measure_schema import RateJson
+from debias.reporting.models_schema import DifferenceJson
 
 TONES, GENDERS = ("light", "medium", "dark"), ("female", "male")
 FOUND = {"light": (180, 170), "medium": (150, 151), "dark": (40, 90)}

@@ -5,10 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reporting.sample_reports import full_report, grouped_report, share_rate, wide_report
 
+from debias.reporting.calibration_figures import (
+    MAX_DIAGRAMS,
+    calibration_chart,
+    group_diagrams,
+    rows_in_bins,
+)
 from debias.reporting.figures import NUM_STYLES, SMALLEST, Mark, Scale, band, line
 from debias.reporting.report_figures import (
     MAX_ROWS,
-    calibration_chart,
     comparison_plot,
     distribution,
     recall_plot,
@@ -183,3 +188,40 @@ def test_calibration_has_a_dot_for_each_bin_with_rows() -> None:
     assert len(chart.dots) == 9
     calibration["status"] = "not_applicable"
     assert calibration_chart(calibration) is None
+
+
+def test_every_group_with_bins_has_a_reliability_diagram() -> None:
+    calibration = grouped_report()["calibration"]
+    by_tone, by_gender, by_both = group_diagrams(calibration)
+    assert [chart.title for chart in by_tone.charts] == ["dark", "light", "medium", "unknown"]
+    assert (by_gender.num_left_out, len(by_gender.charts)) == (0, 4)
+    dark = by_tone.charts[0]
+    group = by_tone.content["groups"][0]
+    assert [place for place, _ in dark.dots] == [0.1, 0.4, 0.9]
+    assert [mark.value for _, mark in dark.dots] == [
+        item["share"]["value"] for item in group["bins"]
+    ]
+    assert "1,536 rows, 511 to 513 in each of 3 bins" in dark.note
+    assert "error 20.0 % [16.7, 23.6]" in dark.note
+    assert "by chance 1.0 %" in dark.note
+    assert dark.note in dark.description
+    assert {(chart.x, chart.y) for chart in by_both.charts} == {(dark.x, dark.y)}
+    assert "dark x non-binary" not in {chart.title for chart in by_both.charts}
+    assert group_diagrams(full_report()["calibration"]) == []
+
+
+def test_of_many_groups_those_that_are_surest_to_be_off_are_drawn() -> None:
+    calibration = wide_report()["calibration"]
+    groups = calibration["groupings"][0]["groups"]
+    groups[-1]["error"]["low"] = 0.9
+    (diagrams,) = group_diagrams(calibration)
+    assert len(diagrams.charts) == MAX_DIAGRAMS
+    assert diagrams.num_left_out == len(groups) - MAX_DIAGRAMS
+    assert diagrams.charts[-1].title == groups[-1]["name"]
+    assert diagrams.charts[0].title == groups[0]["name"]
+
+
+def test_the_sizes_of_bins_in_words() -> None:
+    bins = grouped_report()["calibration"]["groupings"][0]["groups"][0]["bins"]
+    assert rows_in_bins(bins[:1]) == "511 rows in one bin"
+    assert rows_in_bins([]) == "no rows"

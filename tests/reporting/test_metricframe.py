@@ -23,7 +23,8 @@ from sklearn.metrics import (
 
 from debias.errors import MissingExtraError
 from debias.metrics.counts import group_rows
-from debias.metrics.disparities import gap, ranked_groups, rates_by_group
+from debias.metrics.disparities import gap
+from debias.metrics.group_rates import ranked_groups, rates_by_group
 from debias.reporting.metricframe import to_metricframe
 
 THRESHOLD = 1.1

@@ -19,7 +19,7 @@ from reporting.sample_reports import (
 )
 
 from debias.reporting import report_words as words
-from debias.reporting.measure_tables import disparity_table, measure_table
+from debias.reporting.measure_tables import BY_CHANCE, disparity_table, measure_table
 from debias.reporting.report_page import MAX_PAIRS, render_report
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
@@ -184,12 +184,14 @@ def test_tables_hold_the_numbers_of_the_report(pages: dict[str, str]) -> None:
     assert rows[1:3] == ["97.8 [97.2, 98.2] 3,844 of 3,932", "1.30 [1.15, 1.47] 260 of 20,000"]
     assert page.row("attributes", "skin_tone")[1:] == ["estimated", "44"]
     assert page.row("seeds-table", "gap by skin_tone")[1:3] == ["11.2 [7.0, 15.0]", "0.92"]
-    assert page.row("slices-table", "slice 1")[1:4] == ["120", "30.0 [22.5, 38.7]", "[15.0, 45.0]"]
+    assert page.row("slices-table", "slice 1")[1:4] == ["120", "120", "30.0 [22.5, 38.7]"]
+    assert page.row("slices-table", "slice 2")[1:3] == ["80", "40"]
+    assert "tested on the other half" in page.text
     assert page.row("conditions-table", "fpr>0.02")[1:] == ["0.013", "does not hold"]
     change = page.row("comparison-1-2-table", "light")
     assert change[1] == "2,012"
     assert [cell.split()[0] for cell in change[2:5]] == ["98.4", "95.8", "+2.6"]
-    assert page.row("sweep-1-table", "0.05")[1] == "3.291"
+    assert page.row("sweep-1-table", "0.05")[1] == "3.2905267314919255"
     assert page.row("inputs", "predictions")[2] == "3f" * 32
     assert len(page.tables["sweep-1-table"]) == 61
     assert len(page.tables["calibration-table"]) == 11
@@ -230,6 +232,25 @@ def test_what_does_not_apply_is_left_out_and_said(pages: dict[str, str]) -> None
     assert empty[1:4] == ["no faces, not ranked", "0", "not estimable1"]
 
 
+def test_calibration_is_drawn_and_told_by_group_where_it_applies(pages: dict[str, str]) -> None:
+    page = Page(pages["grouped"])
+    assert page.row("calibration-1-errors", "dark")[1:3] == ["511", "20.0 [16.7, 23.6]"]
+    assert page.row("calibration-1-errors", "dark")[3:] == ["1.0"]
+    assert page.row("calibration-3-errors", "dark x non-binary")[3:] == [
+        "-",
+        "There are no such rows.",
+    ]
+    assert page.row("calibration-1-table", "dark")[1:] == ["10.0", "511", "1.0 [0.4, 2.3]"]
+    assert page.row("calibration-3-errors", "dark x non-binary")[2] == "not estimable"
+    for name, chart in (("dark", "calibration-1-1"), ("light", "calibration-1-2")):
+        assert f'<title id="{chart}-title">{name}</title>' in pages["grouped"]
+    drawn = pages["grouped"].split('id="calibration-1-1-title"')[1].split("</figure>")[0]
+    assert drawn.count('<circle class="mark"') == 3
+    assert "error 20.0 % [16.7, 23.6], by chance 1.0 %; 1,536 rows" in drawn
+    assert "calibration-1-errors" not in Page(pages["full"]).tables
+    assert len(Page(pages["wide"]).tables["calibration-1-errors"]) == 201
+
+
 def test_measures_share_notes() -> None:
     groups = grouped_report()["operating_points"][0]["groupings"][0]["groups"]
     groups[0]["measures"]["auc"] = not_applicable("One score for all.")
@@ -242,6 +263,17 @@ def test_measures_share_notes() -> None:
     assert table.rows[1][column].text.startswith("0.9")
     assert table.name_notes[column] is None
     assert measure_table([]).names == ()
+
+
+def test_calibration_errors_share_one_note() -> None:
+    groups = grouped_report()["operating_points"][0]["groupings"][0]["groups"]
+    for number, group in enumerate(groups):
+        group["measures"]["ece"]["reason"] = f"By chance {number}."
+    table = measure_table([group["measures"] for group in groups])
+    assert table.notes == (BY_CHANCE,)
+    column = table.names.index("Calibration error")
+    assert table.name_notes[column] == 1
+    assert {row[column].note for row in table.rows} == {None}
 
 
 def test_disparities_that_do_not_apply_are_named_once() -> None:
@@ -326,3 +358,14 @@ def test_whose_negatives_they_are_is_said(pages: dict[str, str]) -> None:
 def test_the_notes_are_all_there(pages: dict[str, str]) -> None:
     for note in full_report()["notes"]:
         assert note in Page(pages["full"]).text
+
+
+def test_settings_are_written_as_they_were_given() -> None:
+    report = full_report()
+    report["settings"].update(columns={"y_score": "confidence", "image_id": "photo"}, within=[])
+    page = Page(render_report(report))
+    assert page.row("settings", "columns")[1] == "y_score = confidence, image_id = photo"
+    assert page.row("settings", "within")[1] == "none"
+    assert page.row("settings", "target_fpr")[1] == "0.01, 0.001, 0.0001"
+    report["settings"]["columns"] = {}
+    assert Page(render_report(report)).row("settings", "columns")[1] == "none"

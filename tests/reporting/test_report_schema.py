@@ -1,4 +1,4 @@
-"""The published schema is made from the types of ``debias.reporting.schema``, here.
+"""The published schema is made from ``ReportJson`` and the types it is made of, here.
 
 Where the types have changed, ``DEBIAS_WRITE_SCHEMA=1 pytest tests/reporting/test_report_schema.py``
 writes it anew.
@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import ast
 import inspect
+import itertools
 import json
 import os
+import sys
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -51,13 +53,9 @@ def report_schema() -> dict[str, Any]:
 
     Objects may have more keys than are named, since keys are added within a version.
     """
-    classes = [
-        found
-        for found in vars(schema).values()
-        if isinstance(found, type) and typing.is_typeddict(found)
-    ]
-    notes = descriptions()
-    definitions = {found.__name__: of_object(found, notes) for found in classes}
+    classes = parts_of(schema.ReportJson, {})
+    notes = descriptions(classes.values())
+    definitions = {name: of_object(found, notes) for name, found in classes.items()}
     version = schema.SCHEMA_VERSION
     root = definitions.pop("ReportJson")
     root["properties"]["schema_version"] = {"const": version}
@@ -68,6 +66,19 @@ def report_schema() -> dict[str, Any]:
         **root,
         "$defs": dict(sorted(definitions.items())),
     }
+
+
+def parts_of(hint: Any, found: dict[str, type]) -> dict[str, type]:
+    """Return the classes of keys that a type is made of, by name; it adds them to ``found``."""
+    if typing.is_typeddict(hint):
+        assert found.setdefault(hint.__name__, hint) is hint
+        inside = list(typing.get_type_hints(hint).values())
+    else:
+        inside = list(typing.get_args(hint))
+    for each in inside:
+        if getattr(each, "__name__", "") not in found:
+            parts_of(each, found)
+    return found
 
 
 def of_object(found: type, notes: dict[tuple[str, str], str]) -> dict[str, Any]:
@@ -103,10 +114,11 @@ def of_type(hint: Any) -> dict[str, Any]:
     return dict(SIMPLE[hint])
 
 
-def descriptions() -> dict[tuple[str, str], str]:
+def descriptions(classes: Iterable[type]) -> dict[tuple[str, str], str]:
     """Return the docstring of each class (with the key "") and of each of its keys."""
+    modules = {each.__module__ for each in classes}
     found = {}
-    for node in ast.parse(inspect.getsource(schema)).body:
+    for node in itertools.chain.from_iterable(map(statements, modules)):
         if isinstance(node, ast.ClassDef):
             found[node.name, ""] = tidy(ast.get_docstring(node) or "")
             for key, after in zip(node.body, node.body[1:], strict=False):
@@ -115,6 +127,11 @@ def descriptions() -> dict[tuple[str, str], str]:
                     assert isinstance(after.value, ast.Constant)
                     found[node.name, key.target.id] = tidy(str(after.value.value))
     return found
+
+
+def statements(module: str) -> list[ast.stmt]:
+    """Return what a module's source consists of."""
+    return ast.parse(inspect.getsource(sys.modules[module])).body
 
 
 def tidy(text: str) -> str:

@@ -19,15 +19,15 @@ from reporting.sample_reports import (
 )
 
 from debias.reporting import report_words as words
-from debias.reporting.schema import (
+from debias.reporting.measure_schema import MeasuresJson
+from debias.reporting.point_schema import (
     DisparityJson,
     GroupingJson,
     GroupJson,
-    MeasuresJson,
     OperatingPointJson,
-    ReportJson,
     VerdictJson,
 )
+from debias.reporting.schema import ReportJson
 
 
 def grouping_of(report: ReportJson, position: int = 0) -> GroupingJson:
@@ -103,6 +103,73 @@ def test_a_disparity_is_said_with_its_size() -> None:
         "1 of 3 pairs of groups differs in recall, more than chance explains, and differences "
         "beyond the margin of 2 points are not ruled out."
     )
+
+
+def test_groups_that_are_found_alike_have_no_worst_and_best() -> None:
+    grouping = grouping_of(equal_report())
+    assert grouping["gap"] is not None
+    grouping["gap"]["value"] = 0.0
+    found = {tuple(group["values"]): group["recall"] for group in grouping["groups"]}
+    found[tuple(grouping["gap"]["worst_values"])]["value"] = 0.9731
+    assert words.worst_sentence(grouping) == (
+        f"The {grouping['num_ranked']} ranked groups are found alike: 97.3 %."
+    )
+
+
+def test_to_be_missed_alike_is_no_good_news() -> None:
+    report = equal_report()
+    grouping = grouping_of(report)
+    point, gap, before = leading(report), grouping["gap"], sentence(grouping)
+    assert gap is not None
+    assert point["recall"] is not None
+    assert "No face" not in words.headline(report) + before
+    gap["value"] = 0.0
+    for rate in (point["recall"], *(group["recall"] for group in grouping["groups"])):
+        rate["value"] = 0.0
+    bad_news = "No face of any ranked group is found, and to be alike in that is no good news. "
+    assert sentence(grouping) == bad_news + before
+    assert words.worst_sentence(grouping).endswith(" ranked groups are found alike: 0.0 %.")
+    assert "No face is found: no verdict can make good news of that." in words.headline(report)
+
+
+def test_a_gap_beyond_chance_without_a_pair_that_differs_is_a_hint() -> None:
+    grouping = grouping_of(uncertain_report())
+    gap, verdict = grouping["gap"], grouping["verdict"]
+    assert gap is not None
+    assert verdict is not None
+    gap["value"], gap["null_percentile_95"] = 0.05, 0.05
+    assert words.gap_sentence(grouping).endswith("in one case of twenty.")
+    gap["value"] = 0.0501
+    hint = (
+        "in one case of twenty. This gap is larger than that, but no two groups are shown to "
+        "differ once all comparisons at this threshold are corrected for: a hint, not a finding."
+    )
+    assert words.gap_sentence(grouping).endswith(hint)
+    verdict["num_different"] = 1
+    assert words.gap_sentence(grouping).endswith("in one case of twenty.")
+
+
+def test_a_threshold_is_told_with_its_origin_and_what_it_answers() -> None:
+    point = leading(full_report())
+    point["threshold"] = 0.1 + 0.2
+    answers = ": a score of at least that is answered 1"
+    told = f"0.30000000000000004, stored with the predictions{answers}"
+    assert words.threshold_words(point) == told
+    point["source"], point["target_fpr"] = "given", None
+    assert words.point_name(point) == "given threshold"
+    assert words.where(point) == "at the given threshold"
+    assert words.threshold_words(point) == f"0.30000000000000004, as given{answers}"
+    point["source"] = "test"
+    assert words.threshold_words(point) == f"0.30000000000000004, set on these non-faces{answers}"
+    assert point["recall"] is not None
+    assert point["fpr"] is not None
+    point["recall"]["num_successes"] = 0
+    assert words.threshold_words(point).endswith(answers)
+    point["fpr"]["num_successes"] = 0
+    nothing = ": no score reaches it, so that nothing is answered 1"
+    assert words.threshold_words(point).endswith(nothing)
+    point["threshold"] = None
+    assert words.threshold_words(point) == ""
 
 
 def test_a_difference_below_the_margin_is_no_more_than_that() -> None:

@@ -179,6 +179,19 @@ def test_comparison_slices_and_seeds_are_those_of_the_report() -> None:
     assert tables["calibration"]["value"].tolist() == [each["share"]["value"] for each in bins]
 
 
+def test_calibration_is_told_by_group_after_that_of_all_rows() -> None:
+    report = grouped_report()
+    table = report_tables(report)["calibration"]
+    overall = table[table["grouping"].isna()]
+    assert len(overall) == len(report["calibration"]["bins"])
+    dark = report["calibration"]["groupings"][0]["groups"][0]
+    rows = table[(table["grouping"] == "skin_tone") & (table["by.skin_tone"] == "dark")]
+    assert rows["group"].tolist() == ["dark"] * 3
+    assert rows["bin"].tolist() == [1, 2, 3]
+    assert rows["value"].tolist() == [item["share"]["value"] for item in dark["bins"]]
+    assert rows["num_rows"].tolist() == [item["num_rows"] for item in dark["bins"]]
+
+
 def test_no_picture_is_named() -> None:
     report = full_report()
     assert report["slices"] is not None

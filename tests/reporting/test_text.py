@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from reporting.sample_reports import SAMPLES
 
 from debias.jobs.report import run_report
 from debias.metrics.intervals import rate
-from debias.reporting.cells import percent, plot, plot_floor
-from debias.reporting.document import rate_json
+from debias.reporting.cells import number, percent, plot, plot_floor
+from debias.reporting.measure_document import rate_json
 from debias.reporting.schema import ReportJson
 from debias.reporting.settings import ReportSettings
 from debias.reporting.text import render_text
@@ -47,8 +49,12 @@ def test_the_answers_come_first_and_every_figure_has_its_number(tmp_path: Path) 
     text = render_text(make_report(tmp_path, names=["dark", "light"]))
     glance, details = text.index("RECALL AT A GLANCE"), text.index("== stored threshold")
     assert glance < details
-    assert "stored threshold (for 1 %)" in text[glance:details]
-    assert "0.1 % of these non-faces" in text[glance:details]
+    assert "stored threshold for 1 %" in text[glance:details]
+    assert "threshold for 0.1 % of these non-faces" in text[glance:details]
+    assert (
+        "  threshold       1, stored with the predictions: a score of at least that is answered 1"
+        in text[details:].splitlines()
+    )
     assert "refused: " in text[glance:details]
     assert "dark x one" in text[glance:details]
     line = next(line for line in text[details:].splitlines() if line.startswith("  dark "))
@@ -56,7 +62,8 @@ def test_the_answers_come_first_and_every_figure_has_its_number(tmp_path: Path) 
     assert line.endswith("< worst")
     assert "gap 10.0 points" in text
     assert "by chance alone" in text
-    assert "E[A] 95.0 % (mean of groups), 95.0 % (weighted by images); Var[A] 50.00" in text
+    assert "  E[A] 95.0 % [91.3, 97.2] (mean of groups), 95.0 % [91.3, 97.2] (weighted by" in text
+    assert "  Var[A] 50.00 %^2 [" in text
 
 
 @pytest.mark.parametrize("length", [1, 60])
@@ -111,7 +118,7 @@ def test_groups_of_one_name_are_told_apart_by_their_values(tmp_path: Path) -> No
     assert " 50.0 " in worst
     assert best.endswith(" best")
     assert " 100.0 " in best
-    glance = next(line for line in lines if line.startswith("  1 % of these non-faces"))
+    glance = next(line for line in lines if line.startswith("  threshold for 1 % of these"))
     assert re.search(r" 50\.0 +50\.0 +a x b x c$", glance)  # the worst recall, and the gap
 
 
@@ -133,6 +140,42 @@ def test_what_is_not_estimable_is_no_number() -> None:
     assert percent(-0.0, sign=True) == "+0.0"
 
 
+@pytest.mark.parametrize(
+    ("part", "digits", "text"),
+    [
+        (0.0, 1, "0.0"),
+        (1.0, 1, "100.0"),
+        (0.0001, 1, "0.01"),
+        (0.9998, 1, "99.98"),
+        (0.0004, 0, "0.04"),
+        (0.000001, 2, "0.0001"),
+        (1e-12, 1, "0.0000"),
+        (0.0005, 1, "0.1"),
+        (0.123, 0, "12"),
+    ],
+)
+def test_a_small_share_is_not_shown_as_none_nor_a_large_one_as_all(
+    part: float, digits: int, text: str
+) -> None:
+    assert percent(part, digits) == text
+    assert percent(part, digits, sign=True) == f"+{text}"
+    if part:
+        assert percent(-part, digits) == f"-{text}"
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+@example(-1e-5)
+@example(5e-324)
+@example(float(np.float32(0.1)))
+@example(1e22)
+@example(-0.0)
+def test_a_threshold_is_read_back_as_it_was(threshold: float) -> None:
+    assert float(number(threshold)) == threshold
+    if threshold == 0.0 or 1e-7 <= abs(threshold) < 1e16:
+        # What argparse takes for a negative number, and not for an option.
+        assert re.fullmatch(r"-?\d*\.?\d+", number(threshold))
+
+
 def test_the_glance_falls_back_to_groups_that_can_be_ranked(tmp_path: Path) -> None:
     names = ["dark", *(f"g{k}" for k in range(9))]
     report = make_report(tmp_path, names=names)
@@ -140,8 +183,21 @@ def test_the_glance_falls_back_to_groups_that_can_be_ranked(tmp_path: Path) -> N
         if point["groupings"]:
             point["groupings"][-1]["gap"] = None
     text = render_text(report)
-    glance = next(line for line in text.splitlines() if "stored threshold (for" in line)
-    assert glance.split()[-1] in {"one", "two"}
+    glance = next(line for line in text.splitlines() if "  stored threshold for" in line)
+    assert glance.endswith("  none: all are alike")  # of the two values of the other attribute
+
+
+def test_groups_that_are_alike_have_no_worst_and_options_stay_whole(tmp_path: Path) -> None:
+    report = make_report(tmp_path, names=["dark", "light"])
+    for point in report["operating_points"]:
+        for grouping in point["groupings"]:
+            if grouping["gap"] is not None:
+                grouping["gap"]["value"] = 0.0
+    report["operating_points"][-1]["reason"] = "few, " * 12 + "so ask for --target-fpr 0.0026"
+    text = render_text(report)
+    glance = next(line for line in text.splitlines() if "  stored threshold for" in line)
+    assert glance.endswith(" 0.0  none: all are alike")
+    assert "--target-fpr" in text
 
 
 def test_models_slices_and_conditions_are_told() -> None:

@@ -1,0 +1,452 @@
+"""Whom an image set shows, how often, and how many images of whom would be needed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import special
+
+from debias.audit.findings import Concerned, Finding, Severity
+from debias.audit.images import AuditedImages
+from debias.audit.reference import Reference, uniform_shares
+from debias.metrics.counts import UNKNOWN, Grouping, attribute_values, group_rows
+from debias.metrics.design_effects import cluster_units, design_effects
+from debias.metrics.intervals import Rate, rate, wilson
+from debias.metrics.pairs import holm
+from debias.metrics.verdicts import planned_per_group
+
+NO_SPLIT = "no split"
+MOST_CROSSED = 3
+"""Attributes that are crossed at once; more make groups that nobody can read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepresentationSettings:
+    """What counts as too few.
+
+    Attributes:
+        least_ratio: a group whose share is below this part of the reference's is a finding.
+        serious_ratio: below this part the finding is serious.
+        most_unknown: share of unknown values above which an attribute is a finding.
+        alpha: the chance of any false finding, over all groups.
+        confidence: of intervals.
+        recall: that a test of fairness is planned for.
+        margin: the difference in recall that such a test must settle.
+    """
+
+    least_ratio: float = 0.5
+    serious_ratio: float = 0.1
+    most_unknown: float = 0.05
+    alpha: float = 0.005
+    confidence: float = 0.95
+    recall: float = 0.95
+    margin: float = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupShare:
+    """How often a group is seen.
+
+    Attributes:
+        values: of the attributes, in the order of the grouping's columns.
+        known: whether all of them are.
+        num_images: faces.
+        num_persons: different ones; None where persons are not known.
+        num_by_split: faces by split, in the order of :attr:`Representation.splits`.
+        share: of the faces of known values, with its interval; None for unknown ones.
+        family_low: lower limit that holds for all groups of the grouping together.
+        family_high: upper limit that does.
+        reference: the share it is held against; None without one.
+        ratio: of the two shares; None without a reference, or where that is 0.
+        p_value: one-sided, that the share is below ``least_ratio`` of the reference only by
+            chance, by Holm over all groups; None where it was not tested.
+        num_to_reference: faces to add, all others kept, for the reference's share; None without.
+        num_for_test: independent faces to add so that a test of recall can settle the margin.
+    """
+
+    values: tuple[str, ...]
+    known: bool
+    num_images: int
+    num_persons: int | None
+    num_by_split: tuple[int, ...]
+    share: Rate | None
+    family_low: float | None
+    family_high: float | None
+    reference: float | None
+    ratio: float | None
+    p_value: float | None
+    num_to_reference: int | None
+    num_for_test: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupingShares:
+    """The groups that some attributes make.
+
+    Attributes:
+        columns: the attributes.
+        num_known: faces of which all attributes are known.
+        num_unknown: the others.
+        reference: what the shares are held against, in words; None for nothing.
+        effective_groups: exp of the entropy of the shares: as many groups of equal size are as
+            diverse.
+        smallest_over_largest: of the groups of known values, in [0, 1].
+        needed_per_group: independent faces of each group that a test of recall needs to settle
+            the margin; None for a single group.
+        groups: those of known values in natural order, then those with an unknown one.
+    """
+
+    columns: tuple[str, ...]
+    num_known: int
+    num_unknown: int
+    reference: str | None
+    effective_groups: float
+    smallest_over_largest: float
+    needed_per_group: int | None
+    groups: tuple[GroupShare, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Representation:
+    """Whom the set shows.
+
+    Attributes:
+        num_faces: audited.
+        num_persons: different ones among them; None where persons are not known.
+        splits: the names of the splits there are.
+        groupings: each attribute alone, then the intersections.
+        findings: groups that are seen too rarely, and attributes that are often unknown.
+    """
+
+    num_faces: int
+    num_persons: int | None
+    splits: tuple[str, ...]
+    groupings: tuple[GroupingShares, ...]
+    findings: tuple[Finding, ...]
+
+
+def representation(
+    images: AuditedImages,
+    *,
+    reference: Reference | None = None,
+    settings: RepresentationSettings | None = None,
+) -> Representation:
+    """Return how often each group of faces is seen, beside how often it should be.
+
+    The attributes that :attr:`AuditedImages.groups` names are held against the reference, and so
+    are their intersections; without a reference against the same share for each group. The other
+    attributes are counted, and judged only where the reference has them: nobody asks for as many
+    hats as bare heads.
+
+    Args:
+        images: what is audited; groups are those of its faces.
+        reference: the shares asked for.
+        settings: what counts as too few.
+    """
+    settings = settings or RepresentationSettings()
+    faces = np.flatnonzero(images.faces)
+    attributes = images.attributes.iloc[faces]
+    persons = images.persons[faces] if images.knows_persons else None
+    split = images.manifest.table["split"].iloc[faces].fillna(NO_SPLIT).to_numpy(dtype=object)
+    splits = tuple(name for name in ("train", "val", "test", NO_SPLIT) if (split == name).any())
+    counted = [
+        _counted(attributes, columns=columns, images=images, reference=reference)
+        for columns in named_groupings(images)
+    ]
+    p_values = _p_values(counted, persons, settings)
+    groupings: list[GroupingShares] = []
+    findings: list[Finding] = []
+    for (grouping, shares, words), adjusted in zip(counted, p_values, strict=True):
+        effects = _effects(grouping, persons, settings.confidence)
+        found = _grouping_shares(
+            grouping,
+            shares=shares,
+            words=words,
+            p_values=adjusted,
+            effects=effects,
+            persons=persons,
+            split=split,
+            splits=splits,
+            settings=settings,
+        )
+        groupings.append(found)
+        findings += _too_few(found, grouping, faces, settings)
+    findings += _unknown(images, faces, settings)
+    findings += _spellings(images, faces)
+    return Representation(
+        num_faces=len(faces),
+        num_persons=None if persons is None else len(np.unique(persons)),
+        splits=splits,
+        groupings=tuple(groupings),
+        findings=tuple(findings),
+    )
+
+
+def named_groupings(images: AuditedImages) -> Iterator[tuple[str, ...]]:
+    """Yield each attribute alone, those of the groups first, then the intersections of groups."""
+    others = [str(name) for name in images.attributes.columns if name not in images.groups]
+    for name in (*images.groups, *others):
+        yield (name,)
+    for size in range(2, min(len(images.groups), MOST_CROSSED) + 1):
+        yield from combinations(images.groups, size)
+
+
+def _counted(
+    attributes: pd.DataFrame,
+    *,
+    columns: tuple[str, ...],
+    images: AuditedImages,
+    reference: Reference | None,
+) -> tuple[Grouping, NDArray[np.float64] | None, str | None]:
+    """Return a grouping of faces, the shares it is held against, and what these are in words."""
+    if reference is not None and reference.covers(columns):
+        # Values that are asked for and that no face has are groups too.
+        asked = pd.DataFrame(reference.shares.keys(), columns=list(reference.columns))
+        rows = pd.concat([attributes[list(columns)], asked[list(columns)]], ignore_index=True)
+        wide = group_rows(sensitive_features=rows, columns=columns)
+        grouping = replace(wide, codes=wide.codes[: len(attributes)])
+        return grouping, reference.of(grouping), reference.source
+    grouping = group_rows(sensitive_features=attributes, columns=columns)
+    is_judged = set(columns) <= set(images.groups) and reference is None
+    if not is_judged or grouping.known.sum() < 2:
+        return grouping, None, None
+    return grouping, uniform_shares(grouping), "the same share for each"
+
+
+def _effects(
+    grouping: Grouping, persons: NDArray[np.intp] | None, confidence: float
+) -> list[tuple[float, float]]:
+    """Return design effect and degrees of freedom of each group's share among known faces."""
+    inside = grouping.known[grouping.codes]
+    codes = grouping.codes[inside]
+    if persons is None or not codes.size:
+        return [(1.0, math.inf)] * len(grouping.groups)
+    nobody = np.zeros(codes.size, dtype=np.intp)
+    units = cluster_units(codes=nobody, clusters=persons[inside])
+    effects = []
+    for code in range(len(grouping.groups)):
+        found = design_effects(
+            values=codes == code, codes=nobody, num_groups=1, units=units, confidence=confidence
+        )
+        effects.append((float(found.values[0]), float(found.freedom[0])))
+    return effects
+
+
+def _p_values(
+    counted: Sequence[tuple[Grouping, NDArray[np.float64] | None, str | None]],
+    persons: NDArray[np.intp] | None,
+    settings: RepresentationSettings,
+) -> list[NDArray[np.float64]]:
+    """Return Holm's p-values over all groups that have a reference; NaN for the others."""
+    raw = []
+    for grouping, shares, _ in counted:
+        p = np.full(len(grouping.groups), np.nan)
+        if shares is not None:
+            total = int(grouping.num_rows[grouping.known].sum())
+            effects = _effects(grouping, persons, 1.0 - settings.alpha)
+            for code, (count, share) in enumerate(zip(grouping.num_rows, shares, strict=True)):
+                if share > 0.0 and total:  # an unknown one is NaN
+                    p[code] = _at_most(
+                        int(count) / effects[code][0],
+                        total / effects[code][0],
+                        settings.least_ratio * share,
+                    )
+        raw.append(p)
+    every = np.concatenate([np.empty(0), *raw])
+    tested = ~np.isnan(every)
+    every[tested] = holm(every[tested])
+    ends = np.cumsum([len(p) for p in raw])
+    return [every[end - len(p) : end] for end, p in zip(ends, raw, strict=True)]
+
+
+def _at_most(num_successes: float, num_trials: float, share: float) -> float:
+    """Return the chance of so few successes or fewer; exact for whole numbers."""
+    if num_trials <= 0.0 or num_successes >= num_trials:
+        return 1.0
+    return float(special.betainc(num_trials - num_successes, num_successes + 1.0, 1.0 - share))
+
+
+def _grouping_shares(
+    grouping: Grouping,
+    *,
+    shares: NDArray[np.float64] | None,
+    words: str | None,
+    p_values: NDArray[np.float64],
+    effects: Sequence[tuple[float, float]],
+    persons: NDArray[np.intp] | None,
+    split: NDArray[np.object_],
+    splits: tuple[str, ...],
+    settings: RepresentationSettings,
+) -> GroupingShares:
+    known, counts = grouping.known, grouping.num_rows
+    total, num_groups = int(counts[known].sum()), int(known.sum())
+    needed = (
+        planned_per_group(
+            recall=settings.recall,
+            num_groups=num_groups,
+            margin=settings.margin,
+            confidence=settings.confidence,
+        )
+        if num_groups > 1
+        else None
+    )
+    groups = []
+    for code, values in enumerate(grouping.groups):
+        inside = grouping.codes == code
+        count, is_known = int(counts[code]), bool(known[code])
+        effect, freedom = effects[code]
+        wanted = None if shares is None or not is_known else float(shares[code])
+        share = (
+            rate(
+                num_successes=count,
+                num_trials=total,
+                confidence=settings.confidence,
+                design_effect=effect,
+                freedom=freedom,
+            )
+            if is_known
+            else None
+        )
+        low, high = _family_limits(share, num_groups, settings.confidence)
+        ratio = count / total / wanted if wanted and total else None
+        independent = count if persons is None else len(np.unique(persons[inside]))
+        groups.append(
+            GroupShare(
+                values=values,
+                known=is_known,
+                num_images=count,
+                num_persons=None if persons is None else len(np.unique(persons[inside])),
+                num_by_split=tuple(int((split[inside] == name).sum()) for name in splits),
+                share=share,
+                family_low=low,
+                family_high=high,
+                reference=wanted,
+                ratio=ratio,
+                p_value=None if np.isnan(p_values[code]) else float(p_values[code]),
+                num_to_reference=None if wanted is None else _to_add(count, total, wanted),
+                num_for_test=max(0, needed - independent) if needed and is_known else None,
+            )
+        )
+    sizes = counts[known] / max(total, 1)
+    entropy = -float(special.xlogy(sizes, sizes).sum())
+    return GroupingShares(
+        columns=grouping.columns,
+        num_known=total,
+        num_unknown=int(counts[~known].sum()),
+        reference=words,
+        effective_groups=math.exp(entropy) if total else 0.0,
+        smallest_over_largest=float(sizes.min() / sizes.max()) if total else 0.0,
+        needed_per_group=needed,
+        groups=tuple(groups),
+    )
+
+
+def _family_limits(
+    share: Rate | None, num_groups: int, confidence: float
+) -> tuple[float | None, float | None]:
+    """Return limits that hold for all groups of a grouping together, by Bonferroni."""
+    if share is None or not share.num_trials:
+        return None, None
+    each = 1.0 - (1.0 - confidence) / num_groups
+    low, high = wilson(
+        num_successes=share.num_successes,
+        num_trials=share.num_trials,
+        confidence=each,
+        design_effect=share.design_effect_at(each),
+    )
+    return float(low), float(high)
+
+
+def _to_add(count: int, total: int, share: float) -> int:
+    """Return how many images of a group bring it to a share, if all others are kept."""
+    if share >= 1.0:
+        return 0
+    return max(0, math.ceil((share * total - count) / (1.0 - share) - 1e-9))
+
+
+def _too_few(
+    found: GroupingShares,
+    grouping: Grouping,
+    faces: NDArray[np.intp],
+    settings: RepresentationSettings,
+) -> Iterator[Finding]:
+    for code, group in enumerate(found.groups):
+        if group.ratio is None or group.p_value is None or group.reference is None:
+            continue
+        if group.ratio >= settings.least_ratio or group.p_value > settings.alpha:
+            continue
+        assert group.share is not None
+        severity: Severity = "serious" if group.ratio < settings.serious_ratio else "warning"
+        name = _name(found.columns, group.values)
+        yield Finding(
+            kind="under-represented",
+            severity=severity,
+            subject=name,
+            message=(
+                f"{name}: {group.num_images:,} of {found.num_known:,} faces "
+                f"({100 * group.share.value:.1f} %), where {100 * group.reference:.1f} % are asked "
+                f"for; {group.num_to_reference:,} more would make it so."
+            ),
+            measure="share of the faces over the reference's share",
+            value=group.ratio,
+            limit=settings.least_ratio,
+            p_value=group.p_value,
+            num_images=group.num_images,
+            images=Concerned.of(faces[grouping.codes == code]),
+        )
+
+
+def _unknown(
+    images: AuditedImages, faces: NDArray[np.intp], settings: RepresentationSettings
+) -> Iterator[Finding]:
+    for name in map(str, images.attributes.columns):
+        missing = attribute_values(images.attributes[name].iloc[faces]) == UNKNOWN
+        share = float(missing.mean()) if len(faces) else 0.0
+        if share <= settings.most_unknown:
+            continue
+        yield Finding(
+            kind="missing-attribute",
+            severity="warning" if name in images.groups else "note",
+            subject=name,
+            message=f"{name} is unknown of {int(missing.sum()):,} of {len(faces):,} faces "
+            f"({100 * share:.1f} %).",
+            measure="share of the faces with an unknown value",
+            value=share,
+            limit=settings.most_unknown,
+            num_images=int(missing.sum()),
+            images=Concerned.of(faces[missing]),
+        )
+
+
+def _spellings(images: AuditedImages, faces: NDArray[np.intp]) -> Iterator[Finding]:
+    """Yield values that are the same but for capitals, spaces, hyphens and underscores."""
+    for name in map(str, images.attributes.columns):
+        values = images.attributes[name].iloc[faces]
+        known = pd.Series(sorted(values.dropna().unique()), dtype=object)
+        plain = known.str.casefold().str.replace(r"[\s_-]+", "", regex=True)
+        for _, alike in known.groupby(plain):
+            if len(alike) < 2:
+                continue
+            rows = faces[values.isin(alike.tolist()).to_numpy()]
+            written = ", ".join(repr(value) for value in alike)
+            yield Finding(
+                kind="value-spelling",
+                severity="warning",
+                subject=name,
+                message=f"{name} has {written}, which differ in spelling alone.",
+                measure="spellings of one value",
+                value=float(len(alike)),
+                limit=1.0,
+                num_images=len(rows),
+                images=Concerned.of(rows),
+            )
+
+
+def _name(columns: Sequence[str], values: Sequence[str]) -> str:
+    return ", ".join(f"{column} {value}" for column, value in zip(columns, values, strict=True))

@@ -1,0 +1,76 @@
+"""The options that name a job's images."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from debias.cli_options import DATA_HELP, positive
+
+if TYPE_CHECKING:
+    from debias.data.prepared_folder import PreparedData
+    from debias.data.source import ImageSource
+
+
+def add_images(
+    parser: argparse.ArgumentParser, *, folder: str = "a folder of unlabelled ones to predict"
+) -> argparse._ArgumentGroup:
+    """Add the options that name images, and return where they stand.
+
+    Args:
+        parser: of the command.
+        folder: what a folder in place of a manifest stands for.
+    """
+    images = parser.add_argument_group("images")
+    images.add_argument(
+        "images",
+        nargs="?",
+        type=Path,
+        metavar="MANIFEST",
+        help=f"a CSV or Parquet file of images, or {folder}",
+    )
+    images.add_argument(
+        "--data",
+        action="append",
+        metavar="NAME",
+        help=f"{DATA_HELP}; repeatable, for faces of one set and non-faces of another",
+    )
+    images.add_argument("--faces", type=Path, metavar="DIR", help="a folder of faces")
+    images.add_argument("--non-faces", type=Path, metavar="DIR", help="a folder of non-faces")
+    images.add_argument(
+        "--where",
+        action="append",
+        default=[],
+        metavar="COLUMN=VALUE,...",
+        help="use the manifest's rows with one of these values; also COLUMN!=VALUE; repeatable",
+    )
+    images.add_argument("--cache", type=Path, metavar="DIR", help="where decoded images are kept")
+    images.add_argument("--workers", type=positive, metavar="N", help="threads that decode")
+    return images
+
+
+def add_strict(images: argparse._ArgumentGroup) -> None:
+    """Add the option that makes a broken image an error."""
+    images.add_argument("--strict", action="store_true", help="stop if an image cannot be decoded")
+
+
+def image_source(chosen: argparse.Namespace, prepared: list[PreparedData]) -> ImageSource:
+    """Return the images that the options name.
+
+    Args:
+        chosen: the options.
+        prepared: what ``--data`` names; see :func:`debias.cli_options.prepared_data`.
+    """
+    from debias.data.combine import ListedSet
+    from debias.data.source import ImageSource
+
+    return ImageSource(
+        images=chosen.images,
+        sets=tuple(
+            ListedSet(manifest=one.manifest, root=one.root, name=one.name) for one in prepared
+        ),
+        faces=chosen.faces,
+        non_faces=chosen.non_faces,
+        where=tuple(chosen.where),
+    )

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from audit.made_images import made_images
+from scipy import stats
+
+from debias.audit.reference import Reference
+from debias.audit.representation import (
+    GroupingShares,
+    GroupShare,
+    RepresentationSettings,
+    representation,
+)
+from debias.metrics.intervals import wilson
+
+TONES = ["light"] * 900 + ["medium"] * 70 + ["dark"] * 30
+
+
+def group_of(grouping: GroupingShares, *values: str) -> GroupShare:
+    return next(group for group in grouping.groups if group.values == values)
+
+
+def test_a_group_below_half_the_even_share_is_found_with_its_numbers() -> None:
+    images = made_images({"tone": TONES}, groups=["tone"])
+    found = representation(images)
+    (grouping,) = found.groupings
+    dark = group_of(grouping, "dark")
+    assert (dark.num_images, dark.num_persons) == (30, None)
+    assert dark.reference == pytest.approx(1 / 3)
+    assert dark.ratio == pytest.approx(0.09)
+    assert dark.share is not None
+    low, high = wilson(num_successes=30, num_trials=1000)
+    assert (dark.share.low, dark.share.high) == pytest.approx((float(low), float(high)))
+    assert dark.family_low is not None
+    assert dark.family_low < dark.share.low
+    # 30 + x is a third of 1000 + x.
+    assert dark.num_to_reference == 455
+    assert (30 + 455) / (1000 + 455) >= 1 / 3 > (30 + 454) / (1000 + 454)
+    kinds = {(finding.subject, finding.severity) for finding in found.findings}
+    assert kinds == {("tone dark", "serious"), ("tone medium", "warning")}
+    dark_finding = next(f for f in found.findings if f.subject == "tone dark")
+    assert dark_finding.images.rows.tolist() == list(range(970, 1000))
+
+
+def test_p_values_are_exact_binomials_after_holm() -> None:
+    images = made_images({"tone": ["a"] * 80 + ["b"] * 20}, groups=["tone"])
+    (grouping,) = representation(images).groupings
+    raw = [stats.binom.cdf(20, 100, 0.25), stats.binom.cdf(80, 100, 0.25)]
+    assert group_of(grouping, "b").p_value == pytest.approx(min(1, 2 * raw[0]))
+    assert group_of(grouping, "a").p_value == pytest.approx(1.0)
+
+
+def test_an_intersection_without_images_is_found() -> None:
+    tones = ["light"] * 200 + ["dark"] * 100
+    genders = ["female"] * 100 + ["male"] * 100 + ["male"] * 100
+    images = made_images({"tone": tones, "gender": genders}, groups=["tone", "gender"])
+    found = representation(images)
+    assert [grouping.columns for grouping in found.groupings] == [
+        ("tone",),
+        ("gender",),
+        ("tone", "gender"),
+    ]
+    nobody = group_of(found.groupings[2], "dark", "female")
+    assert nobody.num_images == 0
+    assert nobody.ratio == 0.0
+    assert nobody.num_to_reference == 100
+    assert [(f.subject, f.severity) for f in found.findings] == [
+        ("tone dark, gender female", "serious")
+    ]
+
+
+def test_attributes_that_are_no_groups_are_counted_but_not_judged() -> None:
+    images = made_images({"tone": ["a", "b"] * 500, "hat": ["hat"] * 30 + ["none"] * 970})
+    found = representation(images)
+    assert not found.findings
+    assert {grouping.reference for grouping in found.groupings} == {None}
+    assert group_of(found.groupings[1], "hat").num_images == 30
+
+
+def test_a_reference_is_summed_over_what_a_grouping_has_not() -> None:
+    shares: dict[tuple[str, ...], float] = {
+        ("a", "x"): 0.1,
+        ("a", "y"): 0.2,
+        ("b", "x"): 0.3,
+        ("b", "y"): 0.4,
+    }
+    reference = Reference(columns=("one", "two"), shares=shares, source="census.csv")
+    images = made_images(
+        {"one": ["a", "b"] * 500, "two": ["x", "x", "y", "y"] * 250}, groups=["one", "two"]
+    )
+    found = representation(images, reference=reference)
+    assert group_of(found.groupings[0], "a").reference == pytest.approx(0.3)
+    assert group_of(found.groupings[1], "y").reference == pytest.approx(0.6)
+    assert group_of(found.groupings[2], "b", "y").reference == pytest.approx(0.4)
+    assert found.groupings[0].reference == "census.csv"
+
+
+def test_a_group_that_is_asked_for_and_has_no_face_is_found() -> None:
+    reference = Reference(columns=("tone",), shares={("a",): 0.6, ("b",): 0.4}, source="census")
+    found = representation(made_images({"tone": ["a"] * 100}), reference=reference)
+    nobody = group_of(found.groupings[0], "b")
+    assert (nobody.num_images, nobody.reference, nobody.ratio) == (0, 0.4, 0.0)
+    assert [(f.subject, f.severity) for f in found.findings] == [("tone b", "serious")]
+
+
+def test_unknown_values_are_a_stratum_and_a_finding() -> None:
+    tones = ["light"] * 45 + ["dark"] * 45 + [None] * 10
+    found = representation(made_images({"tone": tones}, groups=["tone"]))
+    (grouping,) = found.groupings
+    assert (grouping.num_known, grouping.num_unknown) == (90, 10)
+    unknown = group_of(grouping, "unknown")
+    assert unknown.num_images == 10
+    assert unknown.share is None
+    assert unknown.num_for_test is None
+    assert group_of(grouping, "dark").share is not None
+    (finding,) = found.findings
+    assert (finding.kind, finding.value) == ("missing-attribute", 0.1)
+    assert finding.images.rows.tolist() == list(range(90, 100))
+
+
+def test_spellings_of_one_value_are_found() -> None:
+    tones = ["dark"] * 10 + ["Dark "] * 5 + ["light"] * 15
+    found = representation(made_images({"tone": tones}))
+    (finding,) = (f for f in found.findings if f.kind == "value-spelling")
+    assert finding.num_images == 15
+
+
+def test_only_faces_count_unless_nothing_is_labelled() -> None:
+    labels = [1] * 60 + [0] * 40
+    found = representation(made_images({"tone": ["a"] * 100}, label=labels))
+    assert found.num_faces == 60
+    assert representation(made_images({"tone": ["a"] * 100})).num_faces == 100
+
+
+def test_images_of_one_person_say_less() -> None:
+    tones = ["a"] * 500 + ["b"] * 100
+    alone = representation(made_images({"tone": tones}, groups=["tone"]))
+    persons = [f"p{k // 50}" for k in range(600)]
+    shared = representation(made_images({"tone": tones}, groups=["tone"], identity_id=persons))
+    assert shared.num_persons == 12
+    first, second = (group_of(each.groupings[0], "b") for each in (alone, shared))
+    assert second.num_persons == 2
+    assert first.share is not None
+    assert second.share is not None
+    assert second.share.high - second.share.low > 3 * (first.share.high - first.share.low)
+    assert [f.kind for f in alone.findings] == ["under-represented"]
+    assert not shared.findings
+
+
+def test_splits_are_counted_apart() -> None:
+    split = ["train"] * 6 + ["test"] * 3 + [None]
+    found = representation(made_images({"tone": ["a", "b"] * 5}, split=split))
+    assert found.splits == ("train", "test", "no split")
+    assert group_of(found.groupings[0], "a").num_by_split == (3, 2, 0)
+
+
+def test_more_faces_are_needed_where_fewer_are() -> None:
+    tones = ["a"] * 5000 + ["b"] * 500
+    (grouping,) = representation(made_images({"tone": tones}, groups=["tone"])).groupings
+    assert grouping.needed_per_group is not None
+    assert group_of(grouping, "a").num_for_test == 0
+    assert group_of(grouping, "b").num_for_test == grouping.needed_per_group - 500
+
+
+def test_diversity_of_equal_groups_is_their_number() -> None:
+    (grouping,) = representation(made_images({"tone": ["a", "b", "c", "d"] * 25})).groupings
+    assert grouping.effective_groups == pytest.approx(4.0)
+    assert grouping.smallest_over_largest == 1.0
+
+
+def test_without_attributes_there_is_nothing_to_judge() -> None:
+    found = representation(made_images({}, num_images=5))
+    assert (found.num_faces, found.groupings, found.findings) == (5, (), ())
+
+
+@pytest.mark.parametrize("persons_have", [1, 5])
+def test_balanced_sets_raise_next_to_no_false_alarm(persons_have: int) -> None:
+    generator = np.random.default_rng(0)
+    settings = RepresentationSettings()
+    alarms = 0
+    for _ in range(100):
+        # True shares are exactly at the limit: half of the even share.
+        draws = generator.choice(list("abc"), 300 // persons_have, p=[1 / 6, 5 / 12, 5 / 12])
+        tones = np.repeat(draws, persons_have)
+        persons = [f"p{k // persons_have}" for k in range(len(tones))]
+        images = made_images({"t": tones.tolist()}, groups=["t"], identity_id=persons)
+        alarms += bool(representation(images, settings=settings).findings)
+    assert alarms <= stats.binom.ppf(0.999, 100, settings.alpha * 1.5)
