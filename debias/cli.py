@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from debias import __version__
+from debias.cli_audit import add_audit
 from debias.cli_data import add_data
 from debias.cli_demo import add_demo
 from debias.cli_explore import add_explore
@@ -118,6 +119,7 @@ def _parser() -> _Parser:
     _add_train(jobs)
     _add_predict(jobs)
     add_report(jobs, _add_job)
+    add_audit(jobs, _add_job)
     add_data(jobs, _add_job)
     add_explore(jobs, _add_job)
     add_demo(jobs, _add_job)

@@ -63,8 +63,8 @@ def _number(text: str) -> float:
 
 def add_output(
     parser: argparse.ArgumentParser, *, required: bool = True, resume: bool = False
-) -> None:
-    """Add ``--output`` and ``--overwrite``, and ``--resume`` if told to."""
+) -> argparse._ArgumentGroup:
+    """Add ``--output``, ``--overwrite`` and, if told to, ``--resume``; return where they stand."""
     output = parser.add_argument_group("output")
     output.add_argument(
         "--output", type=Path, required=required, metavar="DIR", help="where to write"
@@ -72,6 +72,7 @@ def add_output(
     output.add_argument("--overwrite", action="store_true", help="replace an existing output")
     if resume:
         output.add_argument("--resume", action="store_true", help="continue an interrupted run")
+    return output
 
 
 def add_groups(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:

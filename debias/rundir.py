@@ -148,6 +148,41 @@ class RunDir:
         return self.path / "README.md"
 
     @property
+    def audit(self) -> Path:
+        """An audit of an image set."""
+        return self.path / "audit.json"
+
+    @property
+    def audit_page(self) -> Path:
+        """The audit, to read and pass on."""
+        return self.path / "audit.html"
+
+    @property
+    def findings(self) -> Path:
+        """One row an image and finding of an audit."""
+        return self.path / "findings.csv"
+
+    @property
+    def measures(self) -> Path:
+        """One row an image: what an audit measured of its pixels."""
+        return self.path / "measures.parquet"
+
+    @property
+    def trained(self) -> RunDir:
+        """The training of an audit's own model."""
+        return RunDir(path=self.path / "trained")
+
+    @property
+    def training_set(self) -> Path:
+        """The faces that an audit trained its own model on."""
+        return self.path / "training-set"
+
+    @property
+    def rebalanced(self) -> Path:
+        """A cleaned, rebalanced image set, as ``debias data prepare`` writes one."""
+        return self.path / "rebalanced"
+
+    @property
     def baseline(self) -> RunDir:
         """The plain classifier of the same budget that a debiased run is compared with."""
         return RunDir(path=self.path / "baseline")

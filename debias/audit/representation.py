@@ -12,10 +12,17 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from debias.audit.findings import Concerned, Finding, Severity
+from debias.audit.findings import Finding
+from debias.audit.group_shares import (
+    ALL,
+    GroupingShares,
+    GroupShare,
+    RepresentationSettings,
+)
 from debias.audit.images import AuditedImages
 from debias.audit.reference import Reference, uniform_shares
-from debias.metrics.counts import UNKNOWN, Grouping, attribute_values, group_rows
+from debias.audit.share_findings import spellings, too_few, unknown_values
+from debias.metrics.counts import Grouping, group_rows
 from debias.metrics.design_effects import cluster_units, design_effects
 from debias.metrics.intervals import Rate, rate, wilson
 from debias.metrics.pairs import holm
@@ -27,103 +34,19 @@ MOST_CROSSED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RepresentationSettings:
-    """What counts as too few.
-
-    Attributes:
-        least_ratio: a group whose share is below this part of the reference's is a finding.
-        serious_ratio: below this part the finding is serious.
-        most_unknown: share of unknown values above which an attribute is a finding.
-        alpha: the chance of any false finding, over all groups.
-        confidence: of intervals.
-        recall: that a test of fairness is planned for.
-        margin: the difference in recall that such a test must settle.
-    """
-
-    least_ratio: float = 0.5
-    serious_ratio: float = 0.1
-    most_unknown: float = 0.05
-    alpha: float = 0.005
-    confidence: float = 0.95
-    recall: float = 0.95
-    margin: float = 0.02
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupShare:
-    """How often a group is seen.
-
-    Attributes:
-        values: of the attributes, in the order of the grouping's columns.
-        known: whether all of them are.
-        num_images: faces.
-        num_persons: different ones; None where persons are not known.
-        num_by_split: faces by split, in the order of :attr:`Representation.splits`.
-        share: of the faces of known values, with its interval; None for unknown ones.
-        family_low: lower limit that holds for all groups of the grouping together.
-        family_high: upper limit that does.
-        reference: the share it is held against; None without one.
-        ratio: of the two shares; None without a reference, or where that is 0.
-        p_value: one-sided, that the share is below ``least_ratio`` of the reference only by
-            chance, by Holm over all groups; None where it was not tested.
-        num_to_reference: faces to add, all others kept, for the reference's share; None without.
-        num_for_test: independent faces to add so that a test of recall can settle the margin.
-    """
-
-    values: tuple[str, ...]
-    known: bool
-    num_images: int
-    num_persons: int | None
-    num_by_split: tuple[int, ...]
-    share: Rate | None
-    family_low: float | None
-    family_high: float | None
-    reference: float | None
-    ratio: float | None
-    p_value: float | None
-    num_to_reference: int | None
-    num_for_test: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupingShares:
-    """The groups that some attributes make.
-
-    Attributes:
-        columns: the attributes.
-        num_known: faces of which all attributes are known.
-        num_unknown: the others.
-        reference: what the shares are held against, in words; None for nothing.
-        effective_groups: exp of the entropy of the shares: as many groups of equal size are as
-            diverse.
-        smallest_over_largest: of the groups of known values, in [0, 1].
-        needed_per_group: independent faces of each group that a test of recall needs to settle
-            the margin; None for a single group.
-        groups: those of known values in natural order, then those with an unknown one.
-    """
-
-    columns: tuple[str, ...]
-    num_known: int
-    num_unknown: int
-    reference: str | None
-    effective_groups: float
-    smallest_over_largest: float
-    needed_per_group: int | None
-    groups: tuple[GroupShare, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Representation:
-    """Whom the set shows.
+    """Whom the set, or a split of it, shows.
 
     Attributes:
-        num_faces: audited.
+        scope: ``all``, or the split.
+        num_faces: of it.
         num_persons: different ones among them; None where persons are not known.
         splits: the names of the splits there are.
         groupings: each attribute alone, then the intersections.
         findings: groups that are seen too rarely, and attributes that are often unknown.
     """
 
+    scope: str
     num_faces: int
     num_persons: int | None
     splits: tuple[str, ...]
@@ -131,11 +54,42 @@ class Representation:
     findings: tuple[Finding, ...]
 
 
+def by_split(
+    images: AuditedImages,
+    *,
+    reference: Reference | None = None,
+    settings: RepresentationSettings | None = None,
+) -> tuple[Representation, ...]:
+    """Return how often each group is seen in training and in the test, or in all where all is one.
+
+    A set that is balanced as a whole may hide from training whom it shows in the test. Values
+    spelled in two ways are told once, whichever splits they are in.
+
+    Args:
+        images: what is audited.
+        reference: the shares asked for.
+        settings: what counts as too few; the chance of a false finding is that of all together.
+    """
+    settings = settings or RepresentationSettings()
+    split = images.manifest.table["split"][images.faces]
+    scopes = [name for name in ("train", "test") if (split == name).any()]
+    if not scopes or split.nunique() == 1:
+        return (representation(images, reference=reference, settings=settings),)
+    each = replace(settings, alpha=settings.alpha / len(scopes))
+    first, *others = (
+        representation(images, reference=reference, settings=each, scope=name) for name in scopes
+    )
+    # Of all splits together: one may write throughout what another writes otherwise.
+    spelled = tuple(spellings(images, np.flatnonzero(images.faces)))
+    return (replace(first, findings=(*first.findings, *spelled)), *others)
+
+
 def representation(
     images: AuditedImages,
     *,
     reference: Reference | None = None,
     settings: RepresentationSettings | None = None,
+    scope: str = ALL,
 ) -> Representation:
     """Return how often each group of faces is seen, beside how often it should be.
 
@@ -148,9 +102,11 @@ def representation(
         images: what is audited; groups are those of its faces.
         reference: the shares asked for.
         settings: what counts as too few.
+        scope: the split whose faces count, or ``all``.
     """
     settings = settings or RepresentationSettings()
-    faces = np.flatnonzero(images.faces)
+    inside = images.faces if scope == ALL else images.faces & images.manifest.in_split(scope)
+    faces = np.flatnonzero(inside)
     attributes = images.attributes.iloc[faces]
     persons = images.persons[faces] if images.knows_persons else None
     split = images.manifest.table["split"].iloc[faces].fillna(NO_SPLIT).to_numpy(dtype=object)
@@ -176,10 +132,12 @@ def representation(
             settings=settings,
         )
         groupings.append(found)
-        findings += _too_few(found, grouping, faces, settings)
-    findings += _unknown(images, faces, settings)
-    findings += _spellings(images, faces)
+        findings += too_few(found, grouping, faces, settings, scope)
+    findings += unknown_values(images, faces, settings, scope)
+    if scope == ALL:
+        findings += spellings(images, faces)
     return Representation(
+        scope=scope,
         num_faces=len(faces),
         num_persons=None if persons is None else len(np.unique(persons)),
         splits=splits,
@@ -368,85 +326,3 @@ def _to_add(count: int, total: int, share: float) -> int:
     if share >= 1.0:
         return 0
     return max(0, math.ceil((share * total - count) / (1.0 - share) - 1e-9))
-
-
-def _too_few(
-    found: GroupingShares,
-    grouping: Grouping,
-    faces: NDArray[np.intp],
-    settings: RepresentationSettings,
-) -> Iterator[Finding]:
-    for code, group in enumerate(found.groups):
-        if group.ratio is None or group.p_value is None or group.reference is None:
-            continue
-        if group.ratio >= settings.least_ratio or group.p_value > settings.alpha:
-            continue
-        assert group.share is not None
-        severity: Severity = "serious" if group.ratio < settings.serious_ratio else "warning"
-        name = _name(found.columns, group.values)
-        yield Finding(
-            kind="under-represented",
-            severity=severity,
-            subject=name,
-            message=(
-                f"{name}: {group.num_images:,} of {found.num_known:,} faces "
-                f"({100 * group.share.value:.1f} %), where {100 * group.reference:.1f} % are asked "
-                f"for; {group.num_to_reference:,} more would make it so."
-            ),
-            measure="share of the faces over the reference's share",
-            value=group.ratio,
-            limit=settings.least_ratio,
-            p_value=group.p_value,
-            num_images=group.num_images,
-            images=Concerned.of(faces[grouping.codes == code]),
-        )
-
-
-def _unknown(
-    images: AuditedImages, faces: NDArray[np.intp], settings: RepresentationSettings
-) -> Iterator[Finding]:
-    for name in map(str, images.attributes.columns):
-        missing = attribute_values(images.attributes[name].iloc[faces]) == UNKNOWN
-        share = float(missing.mean()) if len(faces) else 0.0
-        if share <= settings.most_unknown:
-            continue
-        yield Finding(
-            kind="missing-attribute",
-            severity="warning" if name in images.groups else "note",
-            subject=name,
-            message=f"{name} is unknown of {int(missing.sum()):,} of {len(faces):,} faces "
-            f"({100 * share:.1f} %).",
-            measure="share of the faces with an unknown value",
-            value=share,
-            limit=settings.most_unknown,
-            num_images=int(missing.sum()),
-            images=Concerned.of(faces[missing]),
-        )
-
-
-def _spellings(images: AuditedImages, faces: NDArray[np.intp]) -> Iterator[Finding]:
-    """Yield values that are the same but for capitals, spaces, hyphens and underscores."""
-    for name in map(str, images.attributes.columns):
-        values = images.attributes[name].iloc[faces]
-        known = pd.Series(sorted(values.dropna().unique()), dtype=object)
-        plain = known.str.casefold().str.replace(r"[\s_-]+", "", regex=True)
-        for _, alike in known.groupby(plain):
-            if len(alike) < 2:
-                continue
-            rows = faces[values.isin(alike.tolist()).to_numpy()]
-            written = ", ".join(repr(value) for value in alike)
-            yield Finding(
-                kind="value-spelling",
-                severity="warning",
-                subject=name,
-                message=f"{name} has {written}, which differ in spelling alone.",
-                measure="spellings of one value",
-                value=float(len(alike)),
-                limit=1.0,
-                num_images=len(rows),
-                images=Concerned.of(rows),
-            )
-
-
-def _name(columns: Sequence[str], values: Sequence[str]) -> str:
-    return ", ".join(f"{column} {value}" for column, value in zip(columns, values, strict=True))

@@ -17,8 +17,9 @@ from scipy import stats
 
 from debias.audit.regions import Mask, Region, cluster_regions, half_spaces, principal_components
 from debias.metrics.counts import attribute_values
-from debias.metrics.disparities import holm, pairs, pooled_rate
+from debias.metrics.group_rates import pooled_rate
 from debias.metrics.intervals import FloatArray, Rate, wilson
+from debias.metrics.pairs import holm, pairs
 
 NUM_IN_THE_MIDST = 10
 MOST_OVERLAP = 0.5

@@ -121,7 +121,7 @@ def _csv_header(path: Path) -> tuple[str, ...]:
         for magic, (what, hint) in _NOT_TEXT.items():
             if start.startswith(magic):
                 raise DataError(what, where=path, hint=hint)
-        if b"\0" in start:
+        if b"\0" in start.partition(b"\n")[0]:  # every other byte of UTF-16
             raise DataError("is not UTF-8 text", where=path, hint=_SAVE_AS_UTF8)
         with path.open(encoding="utf-8-sig", newline="") as file:
             header = next(csv.reader(file), [])

@@ -76,6 +76,44 @@ def superiorities(
         [RosnerGrove1999] Use of the Mann-Whitney U-test for clustered data. Statistics in
         Medicine 18.
     """
+    ordered = _ordered(values, codes, num_groups, clusters)
+    scores = _scores(ordered.scores)
+    return tuple(_of_group(code, ordered, scores, confidence) for code in range(num_groups))
+
+
+def shift_p_values(
+    *,
+    values: ArrayLike,
+    codes: ArrayLike,
+    num_groups: int,
+    clusters: ArrayLike | None = None,
+) -> tuple[float, ...]:
+    """Return the p-values of :func:`superiorities` alone, at a fraction of the time.
+
+    Args:
+        values: as there; 0 and 1 for the shares of groups.
+        codes: as there.
+        num_groups: as there.
+        clusters: as there.
+
+    Raises:
+        ValueError: as there.
+    """
+    ordered = _ordered(values, codes, num_groups, clusters)
+    scores = _scores(ordered.scores)
+    counts = np.bincount(ordered.codes, minlength=num_groups)
+    return tuple(
+        _p_value(ordered.codes == code, scores, ordered.clusters)
+        if 0 < counts[code] < counts.sum()
+        else 1.0
+        for code in range(num_groups)
+    )
+
+
+def _ordered(
+    values: ArrayLike, codes: ArrayLike, num_groups: int, clusters: ArrayLike | None
+) -> LabelRows:
+    """Return checked rows by ascending value."""
     numbers = np.asarray(values, dtype=np.float64)
     numbers = as_rows(numbers, name="values", num_rows=numbers.size).astype(np.float64)
     if not np.isfinite(numbers).all():
@@ -88,14 +126,12 @@ def superiorities(
         persons = as_rows(clusters, name="clusters", num_rows=numbers.size)
         units = np.unique(persons, return_inverse=True)[1].astype(np.intp)
     order = np.argsort(numbers, kind="stable")
-    ordered = LabelRows(
+    return LabelRows(
         scores=numbers[order],
         codes=groups[order],
         clusters=None if units is None else units[order],
         weights=np.ones(numbers.size),
     )
-    scores = _scores(ordered.scores)
-    return tuple(_of_group(code, ordered, scores, confidence) for code in range(num_groups))
 
 
 def _scores(ordered: FloatArray) -> FloatArray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from debias.reporting.cells import limits
 from debias.reporting.figures import Chart, Mark, Scale, line
 from debias.reporting.report_words import fine_points, number_of_rows
 from debias.reporting.score_schema import (
@@ -106,8 +107,8 @@ def _note(found: CalibrationGroupJson | CalibrationJson) -> str:
     """Return the error, what chance alone gives, and how large the bins are."""
     error = found["error"]
     return (
-        f"error {fine_points(error['value'])} % [{fine_points(error['low'])}, "
-        f"{fine_points(error['high'])}], by chance {fine_points(found['expected_by_chance'])} %; "
+        f"error {fine_points(error['value'])} % {limits(error['low'], error['high'])}, "
+        f"by chance {fine_points(found['expected_by_chance'])} %; "
         f"{rows_in_bins(found['bins'])}"
     )
 

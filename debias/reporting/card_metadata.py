@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
-
 from debias.reporting.markdown import Yaml
 from debias.reporting.measure_schema import RateJson
 from debias.reporting.point_schema import GroupingJson, OperatingPointJson
@@ -11,13 +9,6 @@ from debias.reporting.report_words import group_of, point_name
 from debias.reporting.schema import ReportJson
 
 TASK = "image-classification"
-
-
-def model_name_of(report: ReportJson) -> str:
-    """Return what a model is called of which only the predictions are known: their run or file."""
-    paths = [item["path"] for item in report["inputs"] if item["role"] == "predictions"]
-    path = PurePosixPath(paths[0] if paths else "")
-    return path.parent.name or path.stem or "model"
 
 
 def card_metadata(report: ReportJson, *, model_name: str) -> dict[str, Yaml]:

@@ -55,7 +55,7 @@ def interval(rate: RateJson, digits: int = 1) -> str:
     """Return the limits of a rate in percent, in brackets."""
     if rate["value"] is None:
         return "-"
-    return f"[{percent(rate['low'], digits)}, {percent(rate['high'], digits)}]"
+    return bracket(rate["low"], rate["high"], digits)
 
 
 def percent(share: float | None, digits: int = 1, *, sign: bool = False) -> str:
@@ -65,15 +65,36 @@ def percent(share: float | None, digits: int = 1, *, sign: bool = False) -> str:
     """
     if share is None:
         return "-"
-    size = abs(share)
+    digits = _digits_of(share, digits=digits)
+    return f"{100.0 * share + 0.0:{'+' if sign else ''}.{digits}f}"
+
+
+def bracket(low: float | None, high: float | None, digits: int = 1, *, sign: bool = False) -> str:
+    """Return limits in percent or points, in brackets, both with as many digits.
+
+    Where one of them takes more digits, lest it pass for none or for all, so does the other.
+    """
+    digits = max(_digits_of(part, digits=digits) for part in (low, high))
+    return f"[{percent(low, digits, sign=sign)}, {percent(high, digits, sign=sign)}]"
+
+
+def _digits_of(share: float | None, *, digits: int) -> int:
+    """Return how many digits tell a share from none and from all, at most four."""
+    size = 0.0 if share is None else abs(share)
     while 0.0 < size < 1.0 and digits < 4 and round(100.0 * size, digits) in (0.0, 100.0):
         digits += 1
-    return f"{100.0 * share + 0.0:{'+' if sign else ''}.{digits}f}"
+    return digits
 
 
 def points(part: float | None, *, digits: int = 1, sign: bool = False) -> str:
     """Return a share in percent or points, with a true minus sign; a dash for a missing one."""
     return "-" if part is None else percent(part, digits, sign=sign).replace("-", "\N{MINUS SIGN}")
+
+
+def limits(low: float | None, high: float | None, *, digits: int = 1, sign: bool = False) -> str:
+    """Return limits as :func:`bracket` does, with a true minus sign."""
+    digits = max(_digits_of(part, digits=digits) for part in (low, high))
+    return f"[{points(low, digits=digits, sign=sign)}, {points(high, digits=digits, sign=sign)}]"
 
 
 def share(target_fpr: float | None) -> str:
@@ -92,6 +113,11 @@ def number(value: float | None) -> str:
     if value == 0.0 or 1e-7 <= abs(value) < 1e16:
         return np.format_float_positional(float(value), trim="-")
     return repr(float(value))
+
+
+def brief_number(value: float | None) -> str:
+    """Return a threshold in at most four digits, for a heading or a caption."""
+    return "-" if value is None else number(float(f"{value:.4g}"))
 
 
 def p_value(value: float) -> str:
@@ -116,9 +142,9 @@ def clean(text: str) -> str:
 
 
 def wrapped(text: str, *, first: str) -> list[str]:
-    """Return text in lines under a first one that starts with ``first``."""
+    """Return text in lines under a first one that starts with ``first``, minus signs as typed."""
     return textwrap.wrap(
-        clean(text),
+        clean(text).replace("\N{MINUS SIGN}", "-"),
         WIDTH,
         initial_indent=first,
         subsequent_indent=" " * len(first),

@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 
 from debias.errors import UsageError, nearest
 from debias.reporting.measure_schema import MeasuresJson
-from debias.reporting.report_words import VERDICTS
+from debias.reporting.verdict_words import VERDICTS
 
 OVERALL_FIGURES = tuple(MeasuresJson.__annotations__)
 """Of all rows together."""

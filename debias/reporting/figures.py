@@ -126,6 +126,7 @@ class DotPlot:
         scale: of all marks.
         reference: a value drawn through all rows; None for none.
         left_out: rows that the plot has no room for.
+        note: beside the title; may be empty.
     """
 
     title: str
@@ -134,6 +135,7 @@ class DotPlot:
     scale: Scale
     reference: float | None = None
     left_out: int = 0
+    note: str = ""
 
     @property
     def kinds(self) -> set[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from debias.reporting import cells
 from debias.reporting.measure_schema import MeasureJson, MeasuresJson
 from debias.reporting.point_schema import DisparityJson
 from debias.reporting.report_words import (
@@ -131,7 +132,7 @@ def measure_cell(key: str, measure: MeasureJson, notes: list[str]) -> MeasureCel
         return MeasureCell(text=missing, limits="", count="", sort=None, note=note)
     limits = ""
     if measure["low"] is not None and measure["high"] is not None:
-        limits = f"[{_number(key, measure['low'])}, {_number(key, measure['high'])}]"
+        limits = _limits(key, measure["low"], measure["high"])
     of, hits = "", measure["num_successes"]
     if measure["num_trials"] is not None and hits is not None:
         of = f"{number_of_rows(hits)} of {measure['num_trials']:,}"
@@ -157,4 +158,14 @@ def _measure(measures: MeasuresJson, key: str) -> MeasureJson:
 def _number(key: str, value: float) -> str:
     if key not in SHARES:
         return f"{value:.4f}"
-    return fine_points(value, digits=2 if key == "fpr" else 1)
+    return fine_points(value, digits=_digits(key))
+
+
+def _limits(key: str, low: float, high: float) -> str:
+    if key not in SHARES:
+        return f"[{_number(key, low)}, {_number(key, high)}]"
+    return cells.limits(low, high, digits=_digits(key))
+
+
+def _digits(key: str) -> int:
+    return 2 if key == "fpr" else 1

@@ -15,13 +15,21 @@ from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from debias.reporting import report_words as words
-from debias.reporting import rows_words
-from debias.reporting.card_metadata import card_metadata, model_name_of
-from debias.reporting.cells import number, points, share
+from debias.reporting import (
+    comparison_words,
+    rows_words,
+    summary_words,
+    verdict_words,
+)
+from debias.reporting import (
+    report_words as words,
+)
+from debias.reporting.card_metadata import card_metadata
+from debias.reporting.cells import limits, number, points, share
 from debias.reporting.markdown import Markdown, escape_markdown, yaml_text
 from debias.reporting.measure_schema import MeasuresJson, RateJson
 from debias.reporting.measure_tables import MeasureCell, disparity_table, measure_table
+from debias.reporting.model_names import model_name_of
 from debias.reporting.models_schema import DifferenceJson
 from debias.reporting.point_schema import DisparityJson, GapJson, GroupingJson, OperatingPointJson
 from debias.reporting.schema import ReportJson
@@ -78,6 +86,9 @@ def render_model_card(report: ReportJson, *, model_name: str | None = None) -> s
             metadata=Markdown(yaml_text(card_metadata(report, model_name=name))),
             words=words,
             rows_words=rows_words,
+            verdict_words=verdict_words,
+            summary_words=summary_words,
+            comparison_words=comparison_words,
             leading=leading,
             overall=_overall(report),
             sections=_sections(leading),
@@ -197,7 +208,7 @@ def _points(value: float | None, sign: bool = False) -> str:
 
 
 def _limits(found: RateJson | DifferenceJson | GapJson, sign: bool = False) -> str:
-    return f"[{points(found['low'], sign=sign)}, {points(found['high'], sign=sign)}]"
+    return limits(found["low"], found["high"], sign=sign)
 
 
 def _disparity(found: DisparityJson) -> list[str]:
@@ -205,11 +216,11 @@ def _disparity(found: DisparityJson) -> list[str]:
     name = words.disparity_name(found)
     if found["status"] != "estimated":
         return [name, words.NOT_ESTIMABLE, NOTHING, NOTHING]
-    value, low, high, by_chance = (
+    value, by_chance = (
         NOTHING if part is None else words.disparity_number(found, part)
-        for part in (found["value"], found["low"], found["high"], found["null_median"])
+        for part in (found["value"], found["null_median"])
     )
-    return [name, value, f"[{low}, {high}]", by_chance]
+    return [name, value, words.disparity_limits(found) or NOTHING, by_chance]
 
 
 def _setting(value: object) -> str:

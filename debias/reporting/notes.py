@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from debias.reporting.point_schema import OperatingPointJson
+from debias.reporting.rows_words import labels_words
 from debias.reporting.schema import ReportJson
 
 ESTIMATED = ("proxy", "estimated", "unknown")
@@ -65,6 +66,12 @@ def _model_notes(report: ReportJson) -> list[str]:
             "at its own threshold; rates are over all answers, an image counting once a model, and "
             "their intervals take the models as given."
         )
+    if report["comparison"] is not None:
+        found.append(
+            "Compared are two trained models, not two methods: either, trained anew, may answer "
+            "otherwise. To speak of methods, train each several times and report on each with a "
+            'column "seed", which tells how much figures vary from training to training.'
+        )
     if report["rows"]["has_weights"]:
         found.append(
             "Rows have weights: rates, areas and calibration are weighted. Thresholds for a "
@@ -114,7 +121,7 @@ def _label_notes(report: ReportJson) -> list[str]:
             'the stratum "unknown".'
         )
     weak = [
-        f"{item['name']} ({item['provenance']})"
+        f"{item['name']} ({labels_words(report, item)})"
         for item in report["attributes"]
         if item["provenance"] in ESTIMATED
     ]

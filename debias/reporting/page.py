@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from debias.reporting.cells import points, share
+from debias.reporting.cells import limits, points, share
 from debias.reporting.measure_schema import RateJson
 from debias.reporting.models_schema import DifferenceJson
 
@@ -28,6 +28,7 @@ def environment() -> Environment:
     )
     found.filters.update(
         points=points,
+        limits=limits,
         share=lambda part: unbroken(share(part)),
         interval=interval,
         unbroken=unbroken,
@@ -67,9 +68,9 @@ def unbroken(text: str) -> str:
     return text.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
-def interval(limits: RateJson | DifferenceJson, sign: bool = False) -> str:
+def interval(found: RateJson | DifferenceJson, sign: bool = False, digits: int = 1) -> str:
     """Return limits in percent or points, in brackets."""
-    return f"[{points(limits['low'], sign=sign)}, {points(limits['high'], sign=sign)}]"
+    return limits(found["low"], found["high"], digits=digits, sign=sign)
 
 
 def _digest(text: str) -> str:

@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from debias.reporting.figures import DotPlot, Mark, Row, Scale
 from debias.reporting.models_schema import GroupComparisonJson, GroupingComparisonJson
 from debias.reporting.point_schema import GroupingJson, GroupJson, OperatingPointJson
-from debias.reporting.report_words import STATUSES, fine_points, grouping_name, standing
+from debias.reporting.report_words import (
+    STATUSES,
+    fine_points,
+    grouping_name,
+    resting_words,
+    standing,
+)
 from debias.reporting.schema import SlicesJson
 
 MAX_ROWS = 24
@@ -83,6 +89,7 @@ def recall_plot(grouping: GroupingJson, point: OperatingPointJson) -> DotPlot | 
         scale=_scale_of(rows),
         reference=overall,
         left_out=len(groups) - len(rows),
+        note=resting_words(point),
     )
 
 
@@ -107,8 +114,13 @@ def _recall_row(group: GroupJson, grouping: GroupingJson, *, shrunken: bool) -> 
     )
 
 
-def comparison_plot(grouping: GroupingComparisonJson) -> DotPlot | None:
-    """Return recall by either model, group by group; the most changed of many groups."""
+def comparison_plot(grouping: GroupingComparisonJson, *, names: tuple[str, str]) -> DotPlot | None:
+    """Return recall by either model, group by group; the most changed of many groups.
+
+    Args:
+        grouping: as in the report.
+        names: of the two models.
+    """
     groups = [group for group in grouping["groups"] if group["recall"]["value"] is not None]
     if not groups:
         return None
@@ -117,7 +129,7 @@ def comparison_plot(grouping: GroupingComparisonJson) -> DotPlot | None:
     rows = tuple(_comparison_row(group) for group in groups[:MAX_ROWS])
     return DotPlot(
         title=f"Recall by either model, {grouping['name']}, per cent",
-        description="Circles are these predictions, squares the compared ones; lines, intervals.",
+        description=f"Circles are {names[0]}, squares {names[1]}; lines are intervals.",
         rows=rows,
         scale=_scale_of(rows),
         left_out=len(groups) - len(rows),

@@ -8,10 +8,17 @@ from dataclasses import dataclass
 
 from jinja2 import Environment
 
-from debias.reporting import report_words as words
-from debias.reporting import rows_words
+from debias.reporting import (
+    comparison_words,
+    rows_words,
+    summary_words,
+    verdict_words,
+)
+from debias.reporting import (
+    report_words as words,
+)
 from debias.reporting.calibration_figures import calibration_chart, group_diagrams
-from debias.reporting.cells import number
+from debias.reporting.cells import brief_number, number
 from debias.reporting.figures import Chart, DotPlot
 from debias.reporting.measure_tables import (
     DisparityTable,
@@ -19,6 +26,7 @@ from debias.reporting.measure_tables import (
     disparity_table,
     measure_table,
 )
+from debias.reporting.model_names import compared_names
 from debias.reporting.models_schema import ComparisonJson, GroupingComparisonJson
 from debias.reporting.page import content_policy, environment, part_of_page
 from debias.reporting.point_schema import GroupingJson, OperatingPointJson, PairJson
@@ -51,6 +59,8 @@ class GroupingSection:
         plot: None where no group has faces.
         measures: by group.
         disparities: between the groups.
+        left_out: names of measures and disparities that do not apply, by reason, as far as no
+            section above says so.
         pairs: the surest, of all pairs.
     """
 
@@ -59,6 +69,7 @@ class GroupingSection:
     plot: DotPlot | None
     measures: MeasureTable
     disparities: DisparityTable
+    left_out: dict[str, list[str]]
     pairs: list[PairJson]
 
 
@@ -108,13 +119,17 @@ def render_report(report: ReportJson) -> str:
         policy=content_policy(style=style, script=script),
         words=words,
         rows_words=rows_words,
+        verdict_words=verdict_words,
+        summary_words=summary_words,
+        comparison_words=comparison_words,
         leading=leading,
         points=_points(report, leading),
         distributions=_distributions(leading),
         sweeps=_sweeps(report, leading),
         calibration=calibration_chart(report["calibration"]),
         diagrams=group_diagrams(report["calibration"]),
-        comparisons=_comparisons(report["comparison"]),
+        names=compared_names(report),
+        comparisons=_comparisons(report["comparison"], compared_names(report)),
         slices_plot=None if report["slices"] is None else slices_plot(report["slices"]),
         max_open=MAX_OPEN_ROWS,
     )
@@ -125,6 +140,7 @@ def _environment() -> Environment:
     found.filters.update(
         fine=words.fine_points,
         number=number,
+        brief_number=brief_number,
         p_value=_p_value,
         count=words.number_of_rows,
         setting=_setting,
@@ -134,6 +150,7 @@ def _environment() -> Environment:
 
 
 def _points(report: ReportJson, leading: OperatingPointJson | None) -> list[PointSection]:
+    said: set[tuple[str, ...]] = set()
     return [
         PointSection(
             id=f"point-{position}",
@@ -141,7 +158,7 @@ def _points(report: ReportJson, leading: OperatingPointJson | None) -> list[Poin
             leading=point is leading,
             measures=None if point["measures"] is None else measure_table([point["measures"]]),
             groupings=[
-                _grouping(grouping, point, f"point-{position}-{place}")
+                _grouping(grouping, point, f"point-{position}-{place}", said)
                 for place, grouping in enumerate(point["groupings"], start=1)
             ],
         )
@@ -150,17 +167,27 @@ def _points(report: ReportJson, leading: OperatingPointJson | None) -> list[Poin
 
 
 def _grouping(
-    grouping: GroupingJson, point: OperatingPointJson, identifier: str
+    grouping: GroupingJson, point: OperatingPointJson, identifier: str, said: set[tuple[str, ...]]
 ) -> GroupingSection:
+    """Return one grouping; what it is the first to leave out joins ``said``."""
     surest = sorted(
         grouping["pairs"], key=lambda pair: (pair["adjusted_p_value"], -abs(pair["difference"]))
     )
+    measures = measure_table([group["measures"] for group in grouping["groups"]])
+    disparities = disparity_table(grouping["disparities"])
+    left_out: dict[str, list[str]] = {}
+    for table in (measures, disparities) if grouping["groups"] else ():
+        for reason, names in table.left_out.items():
+            if (reason, *names) not in said:
+                said.add((reason, *names))
+                left_out.setdefault(reason, []).extend(names)
     return GroupingSection(
         id=identifier,
         content=grouping,
         plot=recall_plot(grouping, point),
-        measures=measure_table([group["measures"] for group in grouping["groups"]]),
-        disparities=disparity_table(grouping["disparities"]),
+        measures=measures,
+        disparities=disparities,
+        left_out=left_out,
         pairs=surest[:MAX_PAIRS],
     )
 
@@ -200,14 +227,18 @@ def _nearest(rates: Sequence[float], point: OperatingPointJson | None) -> int:
     return min(range(len(rates)), key=lambda k: abs(rates[k] - wanted), default=0)
 
 
-def _comparisons(comparison: ComparisonJson | None) -> list[list[ComparisonSection]]:
+def _comparisons(
+    comparison: ComparisonJson | None, names: tuple[str, str]
+) -> list[list[ComparisonSection]]:
     """Return the groupings of each compared rate; none where it was refused."""
     if comparison is None:
         return []
     return [
         [
             ComparisonSection(
-                id=f"comparison-{position}-{place}", content=part, plot=comparison_plot(part)
+                id=f"comparison-{position}-{place}",
+                content=part,
+                plot=comparison_plot(part, names=names),
             )
             for place, part in enumerate(point["groupings"], start=1)
         ]

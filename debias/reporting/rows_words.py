@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from debias.reporting.report_words import number_of_rows
-from debias.reporting.schema import ReportJson
+from debias.reporting.schema import AttributeJson, ReportJson
 
 
 def faces_words(report: ReportJson) -> str:
@@ -45,6 +45,24 @@ def join_words(report: ReportJson) -> str | None:
         rows = _counted(join["num_attributes_unmatched"], "row")
         matched += f"; {rows} of attributes of images that were not judged"
     return matched
+
+
+def labels_words(report: ReportJson, attribute: AttributeJson) -> str:
+    """Return where labels come from, and the column that stands for them where it is renamed.
+
+    ``proxy: column race`` for ``skin_tone=race``.
+    """
+    source = attribute["provenance"]
+    source = "of unknown origin" if source == "unknown" else source
+    column = _columns(report).get(attribute["name"], attribute["name"])
+    return source if column == attribute["name"] else f"{source}: column {column}"
+
+
+def _columns(report: ReportJson) -> dict[str, str]:
+    """Return the columns of the attributes that are called otherwise in the report."""
+    settings = report["settings"]
+    named = [text.partition("=") for key in ("groups", "within") for text in settings.get(key, [])]
+    return {new.strip(): old.strip() for new, equals, old in named if equals}
 
 
 def _counted(number: int, word: str) -> str:

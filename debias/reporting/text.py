@@ -8,6 +8,7 @@ from debias.reporting.cells import (
     NOTHING,
     PLOT_WIDTH,
     WIDTH,
+    bracket,
     clean,
     group_cell,
     interval,
@@ -15,34 +16,25 @@ from debias.reporting.cells import (
     percent,
     plot,
     plot_floor,
-    share,
     shorten,
     spelled,
     wrapped,
 )
-from debias.reporting.models_schema import (
-    ComparisonJson,
-    ComparisonPointJson,
-    DifferenceJson,
-    GroupComparisonJson,
-    GroupingComparisonJson,
-    SeedsJson,
-)
 from debias.reporting.point_schema import GroupingJson, GroupJson, OperatingPointJson
 from debias.reporting.report_words import (
+    STATUSES,
     condition_words,
     grouping_name,
     point_name,
-    seed_figure_name,
-    slices_sentence,
-    summary,
+    resting_words,
     threshold_words,
 )
-from debias.reporting.rows_words import faces_words, join_words, negatives_words
-from debias.reporting.schema import ConditionJson, ReportJson, SlicesJson
+from debias.reporting.rows_words import faces_words, join_words, labels_words, negatives_words
+from debias.reporting.schema import ConditionJson, ReportJson
+from debias.reporting.summary_words import summary
+from debias.reporting.text_models import comparison_lines, seeds_lines, slices_lines
 
 MAX_PAIRS = 6
-REMARKS = {"ranked": "", "small": "few faces", "empty": "no faces", "unknown": "unknown"}
 
 
 def render_text(report: ReportJson) -> str:
@@ -60,9 +52,9 @@ def render_text(report: ReportJson) -> str:
         "",
         *_glance(report),
         *(line for point in report["operating_points"] for line in _operating_point(point, alpha)),
-        *(_comparison(report["comparison"]) if report["comparison"] else ()),
-        *(_seeds(report["seeds"], report["settings"]["confidence"]) if report["seeds"] else ()),
-        *(_slices(report["slices"]) if report["slices"] else ()),
+        *comparison_lines(report),
+        *seeds_lines(report),
+        *slices_lines(report),
         *(_conditions(report["conditions"]) if report["conditions"] else ()),
         "",
         "NOTES",
@@ -82,10 +74,9 @@ def _heading(report: ReportJson) -> Iterator[str]:
     within = {name.partition("=")[0] for name in report["settings"].get("within", [])}
     for label in report["attributes"]:
         use = "within" if label["name"] in within else "group by"
-        unknown_origin = label["provenance"] == "unknown"
-        source = "of unknown origin" if unknown_origin else label["provenance"]
         yield (
-            f"  {use + ':':<17}{shorten(label['name'], 40)} ({source}; unknown for "
+            f"  {use + ':':<17}{shorten(label['name'], 26)} "
+            f"({shorten(labels_words(report, label), 30)}; unknown for "
             f"{label['num_unknown']:,} faces)"
         )
     yield f"  {'intervals:':<17}{100 * report['settings']['confidence']:g} %, in brackets"
@@ -132,7 +123,9 @@ def _operating_point(point: OperatingPointJson, alpha: float) -> Iterator[str]:
     if point["threshold"] is not None:
         yield from wrapped(threshold_words(point), first="  threshold       ")
     yield f"  false positives {spelled(point['fpr'], 2)}"
-    yield f"  recall          {spelled(point['recall'], 1)}"
+    resting = resting_words(point)
+    told = f"{spelled(point['recall'], 1)}{'; ' + resting if resting else ''}"
+    yield from wrapped(told, first="  recall          ")
     for grouping in point["groupings"]:
         if grouping["groups"]:
             yield ""
@@ -155,15 +148,15 @@ def _grouping(grouping: GroupingJson, alpha: float) -> Iterator[str]:
         yield f"  gap {NOTHING}: {grouping['num_ranked']} group(s) large enough to rank"
         return
     yield (
-        f"  gap {percent(gap['value'])} points [{percent(gap['low'])}, {percent(gap['high'])}]"
+        f"  gap {percent(gap['value'])} points {bracket(gap['low'], gap['high'])}"
         f"; by chance alone {percent(gap['null_median'])} (median), "
         f"{percent(gap['null_percentile_95'])} (95th percentile); {p_value(gap['null_p_value'])}"
     )
     yield (
         f"  E[A] {percent(grouping['mean_of_groups'])} % "
-        f"[{percent(grouping['mean_of_groups_low'])}, {percent(grouping['mean_of_groups_high'])}] "
+        f"{bracket(grouping['mean_of_groups_low'], grouping['mean_of_groups_high'])} "
         f"(mean of groups), {percent(grouping['mean_of_images'])} % "
-        f"[{percent(grouping['mean_of_images_low'])}, {percent(grouping['mean_of_images_high'])}] "
+        f"{bracket(grouping['mean_of_images_low'], grouping['mean_of_images_high'])} "
         "(weighted by images)"
     )
     yield (
@@ -181,7 +174,7 @@ def _hundredths(value: float | None) -> str:
 
 def _group_line(group: GroupJson, grouping: GroupingJson, floor: float) -> str:
     gap, rate = grouping["gap"], group["recall"]
-    remark = REMARKS[group["status"]]
+    remark = STATUSES[group["status"]]
     if group["status"] == "small" and group["effective_size"] < rate["num_trials"]:
         remark = "few persons"
     if gap is not None and group["status"] == "ranked" and gap["value"] > 0:
@@ -206,122 +199,14 @@ def _pairs(grouping: GroupingJson, alpha: float) -> Iterator[str]:
     verb = "differs" if len(found) == 1 else "differ"
     yield f"  {len(found)} of {len(grouping['pairs'])} pairs of groups {verb} ({test}):"
     for pair in found[:MAX_PAIRS]:
-        low, high = percent(pair["low"], sign=True), percent(pair["high"], sign=True)
         yield (
             f"    {shorten(pair['first'], 26)} - {shorten(pair['second'], 26)}: "
-            f"{percent(pair['difference'], sign=True)} [{low}, {high}], "
+            f"{percent(pair['difference'], sign=True)} "
+            f"{bracket(pair['low'], pair['high'], sign=True)}, "
             f"{p_value(pair['adjusted_p_value'])}"
         )
     if len(found) > MAX_PAIRS:
         yield f"    and {len(found) - MAX_PAIRS} more in report.json"
-
-
-def _comparison(comparison: ComparisonJson) -> Iterator[str]:
-    yield ""
-    yield "== compared with the other predictions ".ljust(WIDTH, "=")
-    yield (
-        f"  on the {comparison['num_faces']:,} faces and {comparison['num_negatives']:,} non-faces "
-        f"of both; {comparison['num_only_here']:,} rows are only here, "
-        f"{comparison['num_only_other']:,} only there"
-    )
-    moved = comparison["moved_threshold"]
-    if moved is not None:
-        yield from wrapped(
-            f"At the thresholds that came with either, recall differs by "
-            f"{percent(moved['gain'], sign=True)} points "
-            f"[{percent(moved['gain_low'], sign=True)}, {percent(moved['gain_high'], sign=True)}] "
-            f"and the false-positive rates are {percent(moved['fpr'], 2)} % and "
-            f"{percent(moved['other_fpr'], 2)} %; with the first threshold moved to the rate of "
-            f"the other, by {percent(moved['gain_at_same_fpr'], sign=True)} points "
-            f"[{percent(moved['gain_at_same_fpr_low'], sign=True)}, "
-            f"{percent(moved['gain_at_same_fpr_high'], sign=True)}]. The moved threshold alone "
-            f"makes {percent(moved['gain_by_threshold'], sign=True)} points "
-            f"[{percent(moved['gain_by_threshold_low'], sign=True)}, "
-            f"{percent(moved['gain_by_threshold_high'], sign=True)}].",
-            first="  ",
-        )
-    for point in comparison["points"]:
-        yield ""
-        yield from _comparison_point(point)
-
-
-def _comparison_point(point: ComparisonPointJson) -> Iterator[str]:
-    title = f"at {share(point['target_fpr'])} false positives of each"
-    if point["fpr"] is None or point["other_fpr"] is None:
-        yield from wrapped(f"{title}: refused: {point['reason']}", first="  ")
-        return
-    realised = (
-        f"{percent(point['fpr']['value'], 2)} % and {percent(point['other_fpr']['value'], 2)} %"
-    )
-    yield f"  {title} (here {realised})"
-    yield (
-        f"  {group_cell('recall %')}{'faces':>8}{'this':>9}{'other':>9}{'difference':>12}"
-        f"{'interval':>18}"
-    )
-    for grouping in point["groupings"]:
-        yield from _grouping_comparison(grouping)
-
-
-def _grouping_comparison(grouping: GroupingComparisonJson) -> Iterator[str]:
-    if grouping["columns"]:
-        yield f"  {shorten(grouping['name'], 90)}:"
-    for group in grouping["groups"]:
-        if group["status"] != "empty":
-            yield _comparison_line(group, indent="  " if grouping["columns"] else "")
-    if grouping["columns"]:
-        for name, figure in [("worst group", grouping["worst_recall"]), ("gap", grouping["gap"])]:
-            if figure is not None:
-                yield f"  {group_cell('  ' + name)}{'':>26}{_difference(figure)}"
-
-
-def _comparison_line(group: GroupComparisonJson, *, indent: str) -> str:
-    remark = REMARKS[group["status"]]
-    rate, other = group["recall"], group["other_recall"]
-    return (
-        f"  {group_cell(indent + group['name'])}{rate['num_trials']:>8,}{percent(rate['value']):>9}"
-        f"{percent(other['value']):>9}{_difference(group['difference'])}  {remark}"
-    )
-
-
-def _difference(figure: DifferenceJson) -> str:
-    low, high = percent(figure["low"], sign=True), percent(figure["high"], sign=True)
-    return f"{percent(figure['value'], sign=True):>12}{f'[{low}, {high}]':>18}"
-
-
-def _seeds(seeds: SeedsJson, confidence: float) -> Iterator[str]:
-    """Give each figure over several trained models: mean, spread and interval."""
-    yield ""
-    yield f"== over {len(seeds['seeds'])} trained models ".ljust(WIDTH, "=")
-    yield (
-        f"  at {share(seeds['target_fpr'])} false positives of each; intervals of "
-        f"{100 * confidence:g} % are for other trainings and other images"
-    )
-    yield f"  {'%':<40}{'mean':>9}{'std':>8}{'interval':>16}"
-    for figure in seeds["figures"]:
-        limits = f"[{percent(figure['low'])}, {percent(figure['high'])}]"
-        yield (
-            f"  {shorten(seed_figure_name(figure), 38):<40}{percent(figure['mean']):>9}"
-            f"{percent(figure['standard_deviation']):>8}{limits:>16}"
-        )
-
-
-def _slices(slices: SlicesJson) -> Iterator[str]:
-    """Give each region in which errors concentrate, and what its faces have in common."""
-    yield ""
-    yield "== slices ".ljust(WIDTH, "=")
-    yield from wrapped(slices_sentence(slices), first="  ")
-    for item in slices["slices"]:
-        common = ", ".join(
-            f"{each['name']} {each['value']} {percent(each['share'], 0)} % (elsewhere "
-            f"{percent(each['share_elsewhere'], 0)} %)"
-            for each in item["attributes"]
-        )
-        yield from wrapped(
-            f"{item['name']}: {item['num_images']:,} faces, missed {spelled(item['error_rate'], 1)}"
-            f", elsewhere {percent(item['error_rate_elsewhere']['value'])} %"
-            f"{'; ' + common if common else ''}",
-            first="  - ",
-        )
 
 
 def _conditions(conditions: Sequence[ConditionJson]) -> Iterator[str]:

@@ -1,15 +1,11 @@
-"""From the probability of each image to the images of an epoch, the same on every rank.
-
-Sums run in float64: in float32 a cumulative sum stops rising at 2^24 images, and the rest would
-never be drawn.
-"""
+"""From the probability of each image to the images of an epoch, the same on every rank."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +14,7 @@ from torch.utils.data import Sampler
 
 from debias.errors import CheckpointError, ConfigError, DataError, UsageError
 from debias.resampling import histogram
+from debias.resampling.draws import DrawMethod, draw_epoch
 from debias.resampling.histogram import LatentArray
 from debias.resampling.weights import (
     ResamplingSettings,
@@ -26,8 +23,6 @@ from debias.resampling.weights import (
     sampling_weights,
 )
 from debias.seeding import numpy_generator
-
-DrawMethod = Literal["systematic", "multinomial"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -217,52 +212,6 @@ class AdaptiveSampler(Sampler[int]):
         self.seed, self.epoch = int(state["seed"]), int(state["epoch"])
         self.probabilities = probabilities
         self.weights = None
-
-
-def draw_epoch(
-    probabilities: NDArray[np.float64],
-    num_draws: int,
-    *,
-    generator: np.random.Generator,
-    method: DrawMethod = "systematic",
-) -> NDArray[np.int64]:
-    """Return ``num_draws`` images drawn by their probabilities, in random order.
-
-    ``systematic`` cuts [0, 1) into ``num_draws`` equal parts and takes the same random point in
-    each, so an image of probability p comes floor(p num_draws) or one more time: the expected
-    counts are those of independent draws, without their noise. ``multinomial`` draws
-    independently. Neither draws an image of probability 0.
-
-    Args:
-        probabilities: shape (image,), not negative; divided by their sum.
-        num_draws: at least 1; may exceed the number of images.
-        generator: of all randomness here.
-        method: how the points are chosen.
-
-    Raises:
-        DataError: probabilities that are negative, not finite or all 0.
-        UsageError: no draws, or an unknown method.
-    """
-    if num_draws < 1:
-        raise UsageError(f"an epoch of {num_draws} draws is empty")
-    shares = np.asarray(probabilities, dtype=np.float64)
-    if shares.ndim != 1 or shares.size == 0:
-        raise DataError(f"probabilities must have shape (image,), not {shares.shape}")
-    if not shares.min() >= 0 or not 0 < shares.sum() < math.inf:
-        raise DataError("probabilities must be finite, not negative and not all 0")
-    if method == "systematic":
-        points = (np.arange(num_draws) + generator.random()) / num_draws
-        points = np.minimum(points, np.nextafter(1.0, 0.0))  # the last may round up to 1
-    elif method == "multinomial":
-        points = generator.random(num_draws)
-        points.sort()  # neighbouring searches then touch neighbouring memory
-    else:
-        raise UsageError(f"there is no method {method!r}", hint="systematic or multinomial")
-    cumulative = np.cumsum(shares)
-    cumulative /= cumulative[-1]  # ends on 1 exactly, above every point
-    rows: NDArray[np.int64] = np.searchsorted(cumulative, points, side="right").astype(np.int64)
-    generator.shuffle(rows)
-    return rows
 
 
 def plan_epoch(

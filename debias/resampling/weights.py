@@ -28,24 +28,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from debias.errors import ConfigError, DataError, nearest
+from debias.resampling.drivers import join_scores, top_drivers
 from debias.resampling.histogram import (
     LatentArray,
     LatentHistograms,
     as_matrix,
-    bin_indices,
     build_histograms,
-    latent_blocks,
 )
+from debias.resampling.outliers import hold_down
 from debias.resampling.tempering import capped_softmax, effective_sample_size, temper_weights
 
 WeightRule = Literal["uniform", "max", "paper", "product"]
 
-NUM_DRIVERS = 3
-"""Dimensions named for each image, at most."""
-
-_NUM_TOP_DRIVERS = 5
-_NO_DRIVER = -1
-_SMALLEST_EXCESS = 1e-9  # nats; below it a score is at its mean but for rounding
+OutlierRule = Literal["keep", "downweight"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +61,9 @@ class ResamplingSettings:
             active ones (``paper``: all).
         refresh: epochs between two rebuilds of the weights, at least 1.
         warmup: epochs drawn uniformly first, since an untrained encoder describes no face.
+        outliers: ``downweight`` draws what looks like junk, and not like rare faces, at most as
+            often as uniform draws would; see :mod:`debias.resampling.outliers`. ``keep`` draws it
+            by the rule. No difference where draws are uniform.
 
     Raises:
         ConfigError: a value is out of its range.
@@ -80,6 +78,7 @@ class ResamplingSettings:
     latents: tuple[int, ...] = ()
     refresh: int = 1
     warmup: int = 1
+    outliers: OutlierRule = "keep"
 
     def __post_init__(self) -> None:
         rules = get_args(WeightRule)
@@ -88,6 +87,12 @@ class ResamplingSettings:
                 f"there is no rule {self.rule!r}",
                 where="resampling.rule",
                 hint=nearest(str(self.rule), rules),
+            )
+        if self.outliers not in get_args(OutlierRule):
+            raise ConfigError(
+                f"there is no way {self.outliers!r} to treat outliers",
+                where="resampling.outliers",
+                hint=nearest(str(self.outliers), get_args(OutlierRule)),
             )
         allowed = {
             "alpha": (0 < self.alpha < math.inf, "above 0"),
@@ -127,6 +132,7 @@ class WeightHealth:
         largest_over_mean: the largest weight over the mean weight, at least 1.
         temper: the exponent t, in [0, 1]; 1 where the rule does not temper.
         num_capped: images held at the cap.
+        num_held_down: outliers that the rule would draw more often than the mean image.
         active: the active dimensions: those that vary and, where the KL divergence is known,
             reach the threshold.
         balanced: the dimensions that the weights are made of.
@@ -140,6 +146,7 @@ class WeightHealth:
     largest_over_mean: float
     temper: float
     num_capped: int
+    num_held_down: int
     active: tuple[int, ...]
     balanced: tuple[int, ...]
     nothing_to_balance: bool
@@ -179,6 +186,7 @@ def sampling_weights(
     settings: ResamplingSettings,
     kl_per_latent: NDArray[Any] | None = None,
     histograms: LatentHistograms | None = None,
+    outliers: NDArray[np.bool_] | None = None,
 ) -> SamplingWeights:
     """Return how often each image should be drawn, by the rule in ``settings``.
 
@@ -189,6 +197,9 @@ def sampling_weights(
             None, every dimension that varies is active.
         histograms: masses to use in place of those of ``latents``, such as streamed ones or
             those of another image set.
+        outliers: a mask, shape (image,), of what is to be drawn no more often than by uniform
+            draws, whatever its latents say; None for none. Their weights then are at most the
+            mean weight, and those of the others rise in proportion.
 
     Raises:
         DataError: latents that are not finite, or shapes that do not fit.
@@ -203,14 +214,25 @@ def sampling_weights(
     active = _active_latents(counts, kl_per_latent, settings.activity_threshold)
     balanced = _balanced_latents(active, settings, counts.shape[0])
     scores = _scores(histograms.bin_masses, counts, settings)
-    log_weights, drivers = _join_scores(matrix, histograms, scores, balanced, settings.rule)
+    log_weights, drivers = join_scores(
+        matrix, histograms, scores, balanced, take_largest=settings.rule == "max"
+    )
     if settings.rule == "product":
         temper, probabilities = temper_weights(
             log_weights, target_ess=settings.target_ess, cap=settings.cap
         )
     else:
         temper, probabilities = 1.0, capped_softmax(log_weights, cap=math.inf)
-    health = _health(probabilities, drivers, active, balanced, temper=temper, settings=settings)
+    probabilities, num_held_down = hold_down(probabilities, outliers)
+    health = _health(
+        probabilities,
+        drivers,
+        active,
+        balanced,
+        temper=temper,
+        num_held_down=num_held_down,
+        settings=settings,
+    )
     return SamplingWeights(
         probabilities=probabilities, log_weights=log_weights, drivers=drivers, health=health
     )
@@ -265,49 +287,6 @@ def _scores(
     return centred
 
 
-def _join_scores(
-    matrix: NDArray[Any],
-    histograms: LatentHistograms,
-    scores: NDArray[np.float64],
-    balanced: NDArray[np.int64],
-    rule: WeightRule,
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return each image's log weight, shape (image,), and its drivers, shape (image, driver)."""
-    num_drivers = min(NUM_DRIVERS, balanced.size)
-    log_weights = np.zeros(len(matrix))
-    drivers = np.full((len(matrix), num_drivers), _NO_DRIVER, dtype=np.int64)
-    if balanced.size == 0:
-        return log_weights, drivers
-    edges, table = histograms.edges[balanced], scores[balanced]
-    for rows, block in latent_blocks(matrix):
-        bins = bin_indices(edges, block[balanced])
-        terms = np.empty(bins.shape)
-        for place, filled in enumerate(bins):
-            # A bin is never out of range; "clip" only spares NumPy's check.
-            np.take(table[place], filled, out=terms[place], mode="clip")
-        log_weights[rows] = terms.max(axis=0) if rule == "max" else terms.sum(axis=0)
-        _name_drivers(terms, balanced, out=drivers[rows])
-    return log_weights, drivers
-
-
-def _name_drivers(
-    terms: NDArray[np.float64], balanced: NDArray[np.int64], *, out: NDArray[np.int64]
-) -> None:
-    """Write each image's dimensions with the largest positive terms; spends ``terms``.
-
-    Args:
-        terms: shape (latent, image).
-        balanced: shape (latent,), the dimension of each row.
-        out: shape (image, driver).
-    """
-    images = np.arange(terms.shape[1])
-    for place in range(out.shape[1]):
-        best = terms.argmax(axis=0)
-        raises = terms[best, images] > _SMALLEST_EXCESS
-        out[raises, place] = balanced[best[raises]]
-        terms[best, images] = -np.inf
-
-
 def _health(
     probabilities: NDArray[np.float64],
     drivers: NDArray[np.int64],
@@ -315,34 +294,22 @@ def _health(
     balanced: NDArray[np.int64],
     *,
     temper: float,
+    num_held_down: int,
     settings: ResamplingSettings,
 ) -> WeightHealth:
     relative = probabilities * probabilities.size
     at_cap = relative >= settings.cap * (1 - 1e-9)  # reached but for rounding
-    top, shares = _top_drivers(drivers, probabilities)
+    top, shares = top_drivers(drivers, probabilities)
     return WeightHealth(
         num_images=probabilities.size,
         effective_sample_size=effective_sample_size(probabilities),
         largest_over_mean=float(relative.max()),
         temper=temper,
         num_capped=int(at_cap.sum()) if settings.rule == "product" else 0,
+        num_held_down=num_held_down,
         active=tuple(active.tolist()),
         balanced=tuple(balanced.tolist()),
         nothing_to_balance=settings.rule != "uniform" and balanced.size == 0,
         top_drivers=top,
         top_driver_shares=shares,
     )
-
-
-def _top_drivers(
-    drivers: NDArray[np.int64], probabilities: NDArray[np.float64]
-) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """Return the first drivers of most draws, and the share of the draws that each drives."""
-    if drivers.shape[1] == 0:
-        return (), ()
-    first = drivers[:, 0]
-    driven = first != _NO_DRIVER
-    shares = np.bincount(first[driven], weights=probabilities[driven])
-    order = np.argsort(-shares, kind="stable")[:_NUM_TOP_DRIVERS]
-    order = order[shares[order] > 0]
-    return tuple(order.tolist()), tuple(shares[order].tolist())

@@ -8,11 +8,13 @@ References:
 from __future__ import annotations
 
 from functools import cache
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Real = TypeVar("Real", np.float32, np.float64)
 
 MONK = (
     "#f6ede4",
@@ -57,9 +59,9 @@ def srgb_from_linear(linear: Floats) -> Floats:
     return np.where(linear <= 0.0031308, linear * 12.92, bright)
 
 
-def lab_from_linear(linear: Floats) -> Floats:
-    """Return CIELAB (D65) of linear RGB, both of shape (..., channel)."""
-    ratio = linear @ _TO_XYZ.T / _WHITE
+def lab_from_linear(linear: NDArray[Real]) -> NDArray[Real]:
+    """Return CIELAB (D65) of linear RGB, both of shape (..., channel) and of one precision."""
+    ratio = linear @ _TO_XYZ.T.astype(linear.dtype) / _WHITE.astype(linear.dtype)
     f = np.where(ratio > _KNEE**3, np.cbrt(ratio), ratio / (3 * _KNEE**2) + 4 / 29)
     x, y, z = np.moveaxis(f, -1, 0)
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)

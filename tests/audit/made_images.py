@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -24,15 +25,15 @@ def made_images(
 ) -> AuditedImages:
     """Return images with these attributes; columns that are not given are missing."""
     count = num_images if num_images is not None else len(next(iter(attributes.values())))
-    nothing = [None] * count
+    nothing: list[Any] = [None] * count
     ids = [f"i{k}" for k in range(count)]
     table = pd.DataFrame(
         {
             "image_id": pd.Series(ids, dtype=TEXT),
             "path": pd.Series(path or [f"{name}.jpg" for name in ids], dtype=TEXT),
             "label": pd.array(nothing if label is None else label, dtype="Int8"),
-            "split": pd.Series(nothing if split is None else split, dtype=TEXT),
-            "identity_id": pd.Series(nothing if identity_id is None else identity_id, dtype=TEXT),
+            "split": pd.Series(list(split or nothing), dtype=TEXT),
+            "identity_id": pd.Series(list(identity_id or nothing), dtype=TEXT),
             "crop_side": float("nan"),
             "crop_x": float("nan"),
             "crop_y": float("nan"),

@@ -5,13 +5,9 @@ import pytest
 from audit.made_images import made_images
 from scipy import stats
 
+from debias.audit.group_shares import GroupingShares, GroupShare, RepresentationSettings
 from debias.audit.reference import Reference
-from debias.audit.representation import (
-    GroupingShares,
-    GroupShare,
-    RepresentationSettings,
-    representation,
-)
+from debias.audit.representation import by_split, representation
 from debias.metrics.intervals import wilson
 
 TONES = ["light"] * 900 + ["medium"] * 70 + ["dark"] * 30
@@ -126,6 +122,15 @@ def test_spellings_of_one_value_are_found() -> None:
     assert finding.num_images == 15
 
 
+@pytest.mark.parametrize("second", ["test", "val"])
+def test_spellings_that_differ_between_splits_are_found_once(second: str) -> None:
+    split = ["train"] * 40 + ["test"] * 40 + [second] * 20
+    tones = ["dark"] * 80 + ["Dark"] * 20
+    found = by_split(made_images({"tone": tones}, split=split))
+    (finding,) = (f for part in found for f in part.findings if f.kind == "value-spelling")
+    assert finding.num_images == 100
+
+
 def test_only_faces_count_unless_nothing_is_labelled() -> None:
     labels = [1] * 60 + [0] * 40
     found = representation(made_images({"tone": ["a"] * 100}, label=labels))
@@ -153,6 +158,25 @@ def test_splits_are_counted_apart() -> None:
     found = representation(made_images({"tone": ["a", "b"] * 5}, split=split))
     assert found.splits == ("train", "test", "no split")
     assert group_of(found.groupings[0], "a").num_by_split == (3, 2, 0)
+
+
+def test_a_balanced_test_does_not_hide_whom_training_lacks() -> None:
+    tones = ["light"] * 380 + ["dark"] * 20 + ["light"] * 100 + ["dark"] * 100
+    split = ["train"] * 400 + ["test"] * 200
+    images = made_images({"tone": tones}, groups=["tone"], split=split)
+    train, test = by_split(images)
+    assert (train.scope, train.num_faces, test.scope, test.num_faces) == ("train", 400, "test", 200)
+    assert [f.subject for f in train.findings] == ["tone dark in train"]
+    assert train.findings[0].images.rows.tolist() == list(range(380, 400))
+    assert not test.findings
+
+
+def test_one_split_or_none_is_taken_whole() -> None:
+    tones = ["light"] * 380 + ["dark"] * 20
+    for split in (None, ["train"] * 400):
+        (whole,) = by_split(made_images({"tone": tones}, groups=["tone"], split=split))
+        assert whole.scope == "all"
+        assert [f.subject for f in whole.findings] == ["tone dark"]
 
 
 def test_more_faces_are_needed_where_fewer_are() -> None:

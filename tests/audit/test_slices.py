@@ -15,8 +15,8 @@ from debias.audit.slices import (
     _overlap,
     find_slices,
 )
-from debias.metrics.disparities import holm
 from debias.metrics.intervals import wilson
+from debias.metrics.pairs import holm
 
 NUM_IMAGES = 1500
 

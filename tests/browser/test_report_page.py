@@ -293,3 +293,29 @@ def test_the_demo_is_whole_on_any_screen(
     file = tmp_path / "demo.html"
     file.write_text(render_demo(demo, pictures=PICTURES), encoding="utf-8")
     assert_whole(visit(file, size, scheme))
+
+
+def test_a_table_that_goes_on_has_a_shadow_and_takes_the_keyboard(
+    visit: Any, pages: dict[str, Path]
+) -> None:
+    page = visit(pages["full"], "phone").page
+    unfold(page)
+    measures = page.locator(".wide:has(#point-1-1-measures)")
+    assert measures.evaluate("(e) => e.scrollWidth > e.clientWidth")
+    backgrounds, fixed = measures.evaluate(
+        "(e) => [getComputedStyle(e).backgroundImage, getComputedStyle(e).backgroundAttachment]"
+    )
+    assert backgrounds.count("linear-gradient") == 4
+    assert fixed == "local, local, scroll, scroll"
+    measures.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(300)  # scrolling is smooth
+    assert measures.evaluate("(e) => e.scrollLeft") > 0
+    overall = page.locator(".wide:has(#point-1-measures)")
+    assert overall.evaluate("(e) => e.scrollWidth <= e.clientWidth")
+
+
+def test_what_a_slice_coincides_with_makes_no_tall_rows(visit: Any, pages: dict[str, Path]) -> None:
+    page = visit(pages["full"], "phone").page
+    rows = page.locator(".wide:has(#slices-table) tbody tr")
+    assert max(row.bounding_box()["height"] for row in rows.all()) < 60

@@ -487,7 +487,7 @@ def test_comparison_is_paired_and_at_the_same_rate(
     assert low > 0.2
     assert refused["status"] == "refused"
     text = render_text(report)
-    assert "compared with the other predictions" in text
+    assert "== predictions compared with other " in text
 
 
 @pytest.mark.parametrize(

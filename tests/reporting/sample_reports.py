@@ -34,7 +34,7 @@ from debias.reporting.point_schema import (
     VerdictJson,
     WorstRecallJson,
 )
-from debias.reporting.schema import ReportJson, SlicesJson
+from debias.reporting.schema import InputJson, ReportJson, SlicesJson
 from debias.reporting.score_schema import (
     CalibrationGroupingJson,
     CalibrationGroupJson,
@@ -179,12 +179,17 @@ def hostile_report() -> ReportJson:
     report = _report(cells, (HOSTILE[0],), compared=True, slices=True, seeds=True)
     report["calibration"]["groupings"] = _calibrations(cells, (HOSTILE[0],), [(HOSTILE[0],)])
     report["inputs"][0]["path"] = HOSTILE[0]
+    report["inputs"][-1]["path"] = HOSTILE[4]
     report["notes"] = [HOSTILE[0], HOSTILE[4]]
     report["rows"]["chosen"] = HOSTILE[0]
     report["attributes"][0]["provenance"] = HOSTILE[4]
     report["conditions"][0]["condition"] = HOSTILE[0]
     report["versions"][HOSTILE[0]] = HOSTILE[5]
     return report
+
+
+def _compared_file() -> InputJson:
+    return {"role": "compare", "path": "plain/predictions.parquet", "sha256": "5c" * 32}
 
 
 def wide_report(num_groups: int = 200, num_ranked: int = 28) -> ReportJson:
@@ -344,6 +349,7 @@ def _report(
             {"role": "predictions", "path": "model/predictions.parquet", "sha256": "3f" * 32},
             {"role": "operating point", "path": "model/operating_point.json", "sha256": "a0" * 32},
             {"role": "attributes", "path": "data/attributes.csv", "sha256": "9b" * 32},
+            *([_compared_file()] if compared else []),
         ],
         "rows": {
             "chosen": "split == test",

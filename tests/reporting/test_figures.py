@@ -132,8 +132,9 @@ def test_both_models_have_a_mark_and_slices_their_simultaneous_limits() -> None:
     report = full_report()
     assert report["comparison"] is not None
     assert report["slices"] is not None
-    plot = comparison_plot(report["comparison"]["points"][0]["groupings"][1])
+    plot = comparison_plot(report["comparison"]["points"][0]["groupings"][1], names=("new", "old"))
     assert plot is not None
+    assert plot.description == "Circles are new, squares old; lines are intervals."
     assert [mark.kind for mark in plot.rows[0].marks] == ["this", "other"]
     found = slices_plot(report["slices"])
     assert found is not None

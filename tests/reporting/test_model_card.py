@@ -21,9 +21,11 @@ from reporting.sample_reports import (
 )
 
 from debias.reporting import report_words as words
-from debias.reporting.card_metadata import card_metadata, model_name_of
+from debias.reporting import summary_words
+from debias.reporting.card_metadata import card_metadata
 from debias.reporting.markdown import Markdown, escape_markdown, yaml_text
 from debias.reporting.model_card import PROVENANCES, render_model_card
+from debias.reporting.model_names import model_name_of
 from debias.reporting.schema import ReportJson
 
 SECTIONS = [
@@ -127,7 +129,7 @@ def test_every_report_has_a_card_with_all_sections(name: str) -> None:
     card = render_model_card(sample(name))
     assert headings(card, "h2") == SECTIONS
     assert len(headings(card, "h1")) == 1
-    assert words.headline(sample(name))[:30] in shown(body(card))
+    assert summary_words.headline(sample(name))[:30] in shown(body(card))
     assert re.search(r"\bNone\b(?! beyond)", card) is None
     assert "nan" not in re.findall(r"[a-z]+", card)
     assert card.endswith("\n")
@@ -222,7 +224,7 @@ def test_the_figures_by_group_are_those_of_the_report() -> None:
 def test_the_card_says_what_the_report_says() -> None:
     report = full_report()
     text = shown(body(render_model_card(report)))
-    for sentence in [*words.summary(report), *report["notes"]]:
+    for sentence in [*summary_words.summary(report), *report["notes"]]:
         assert sentence in text
     for item in report["inputs"]:
         assert item["sha256"] in text

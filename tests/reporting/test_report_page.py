@@ -19,6 +19,7 @@ from reporting.sample_reports import (
 )
 
 from debias.reporting import report_words as words
+from debias.reporting import summary_words, verdict_words
 from debias.reporting.measure_tables import BY_CHANCE, disparity_table, measure_table
 from debias.reporting.report_page import MAX_PAIRS, render_report
 
@@ -148,7 +149,7 @@ def test_the_page_opens_with_what_was_judged_and_the_verdicts(pages: dict[str, s
     text = page.text
     assert "3,932 of 1,966 persons" in text
     assert "20,000 from 2,000 pictures; one pool that all groups share" in text
-    assert words.headline(full_report()) in text
+    assert summary_words.headline(full_report()) in text
     assert "A condition on which this report fails holds: worst_recall<0.9" in text
 
 
@@ -156,10 +157,15 @@ def test_every_grouping_has_its_verdict_in_words(pages: dict[str, str]) -> None:
     lists = re.search(r'<ul class="verdicts">(.*?)</ul>', pages["full"], flags=re.DOTALL)
     assert lists is not None
     classes = re.findall(r'<li class="(\w+)">', lists[1])
-    assert classes == ["disparity", "inconclusive", "disparity", "disparity", "disparity"]
+    assert classes == ["disparity", "inconclusive", "disparity"]
     labels = re.findall(r'<span class="badge">([^<]+)</span>', lists[1])
-    assert labels == [words.VERDICTS[word] for word in classes]
-    assert "pose</bdi> = <bdi>frontal" in lists[1]
+    assert labels == [verdict_words.VERDICTS[word] for word in classes]
+    strata = pages["full"].split(lists[0])[1].split("</section>")[0]
+    assert (
+        "<summary>Within values of pose, 2 comparisons: disparity found in 2.</summary>" in strata
+    )
+    assert re.findall(r'<li class="(\w+)">', strata) == ["disparity", "disparity"]
+    assert "pose</bdi> = <bdi>frontal" in strata
     expected = {"equal": "none_beyond_margin", "small_gap": "below_margin", "lonely": "none"}
     for name, word in expected.items():
         assert f'<li class="{word}">' in pages[name]
@@ -180,8 +186,10 @@ def test_tables_hold_the_numbers_of_the_report(pages: dict[str, str]) -> None:
         "1.000",
         "< 0.001",
     )
-    rows = page.row("point-1-measures", "all rows")
-    assert rows[1:3] == ["97.8 [97.2, 98.2] 3,844 of 3,932", "1.30 [1.15, 1.47] 260 of 20,000"]
+    recall = page.row("point-1-measures", "Recall")
+    assert recall[1:] == ["97.8 [97.2, 98.2]", "3,844 of 3,932"]
+    fpr = page.row("point-1-measures", "False-positive rate")
+    assert fpr[1:] == ["1.30 [1.15, 1.47]", "260 of 20,000"]
     assert page.row("attributes", "skin_tone")[1:] == ["estimated", "44"]
     assert page.row("seeds-table", "gap by skin_tone")[1:3] == ["11.2 [7.0, 15.0]", "0.92"]
     assert page.row("slices-table", "slice 1")[1:4] == ["120", "120", "30.0 [22.5, 38.7]"]
@@ -221,8 +229,10 @@ def test_what_does_not_apply_is_left_out_and_said(pages: dict[str, str]) -> None
     page = Page(pages["full"])
     heads = [cell.strip() for cell in page.tables["point-1-1-measures"][0]]
     assert heads[3:6] == ["Recall", "Balanced accuracy1", "AUC1"]
-    assert "Not applicable by group: False-positive rate, Precision, Accuracy" in page.text
-    assert "Not applicable: Demographic parity, Equalized odds, GARBE" in page.text
+    once = "Not applicable by group, here and in all that follows:"
+    assert f"{once} False-positive rate, Precision, Accuracy" in page.text
+    assert page.text.count("Not applicable by group") == 1
+    assert page.text.count("Demographic parity, Equalized odds, GARBE") == 1
     grouped = Page(pages["grouped"])
     heads = [cell.strip() for cell in grouped.tables["point-1-1-measures"][0]]
     assert heads[3:6] == ["Non-faces", "Recall", "False-positive rate"]
@@ -369,3 +379,41 @@ def test_settings_are_written_as_they_were_given() -> None:
     assert page.row("settings", "target_fpr")[1] == "0.01, 0.001, 0.0001"
     report["settings"]["columns"] = {}
     assert Page(render_report(report)).row("settings", "columns")[1] == "none"
+
+
+def test_who_is_compared_with_whom_stands_wherever_either_is_spoken_of(
+    pages: dict[str, str],
+) -> None:
+    page = Page(pages["full"])
+    assert page.text.count("model compared with plain") == 2  # contents and title
+    heads = [cell.strip() for cell in page.tables["comparison-1-1-table"][0]]
+    assert heads[2:7] == ["model", "plain", "Difference", "Found only by model", "only by plain"]
+    for word in ("These", "these predictions", "Compared with other", " here,", " there."):
+        assert word not in page.text.split("compared with plain")[2].split("Several trainings")[0]
+    assert page.text.count("differences are model minus plain") == 1
+    legend = pages["full"].split('id="comparison-1-1-title"')[0].rsplit("<figure", 1)[1]
+    assert re.findall(r"<bdi>(\w+)</bdi>", legend) == ["model", "plain"]
+
+
+def test_a_threshold_of_few_non_faces_says_so_beside_its_figures(pages: dict[str, str]) -> None:
+    point = full_report()["operating_points"][2]
+    told = words.resting_words(point)
+    assert told == "at this threshold, which itself rests on 20 non-faces"
+    section = pages["full"].split('id="point-3"')[1].split("</section>")[0]
+    assert section.count(told) == 1 + len(point["groupings"])  # beside recall, and each figure
+    assert "itself rests on" not in pages["full"].split('id="point-3"')[0].split("</header>")[1]
+
+
+def test_a_renamed_column_is_named_and_thresholds_in_captions_are_brief() -> None:
+    report = full_report()
+    assert report["slices"] is not None
+    report["settings"]["groups"] = ["skin_tone = race", "gender"]
+    report["attributes"][0]["provenance"] = "proxy"
+    report["slices"]["threshold"] = 0.1 + 0.2
+    page = render_report(report)
+    assert Page(page).row("attributes", "skin_tone")[1] == "proxy: column race"
+    assert Page(page).row("attributes", "gender")[1] == "annotated"
+    slices = page.split('id="slices"')[1].split("</section>")[0]
+    assert "at the threshold 0.3<" in slices
+    assert "0.30000000000000004" not in slices
+    assert "slice 1</bdi></dt><dd><bdi>skin_tone</bdi> = <bdi>dark</bdi>: 81.0" in slices

@@ -19,6 +19,7 @@ from reporting.sample_reports import (
 )
 
 from debias.reporting import report_words as words
+from debias.reporting import summary_words, verdict_words
 from debias.reporting.measure_schema import MeasuresJson
 from debias.reporting.point_schema import (
     DisparityJson,
@@ -41,16 +42,16 @@ def leading(report: ReportJson) -> OperatingPointJson:
 
 
 def sentence(grouping: GroupingJson) -> str:
-    return words.verdict_sentence(grouping, min_group_size=30)
+    return verdict_words.verdict_sentence(grouping, min_group_size=30)
 
 
 def test_every_word_of_the_schema_has_its_own() -> None:
     verdicts = get_args(get_type_hints(VerdictJson)["verdict"])
-    assert set(words.VERDICTS) == set(verdicts)
+    assert set(verdict_words.VERDICTS) == set(verdicts)
     assert set(words.STATUSES) == set(get_args(get_type_hints(GroupJson)["status"]))
     assert set(words.MEASURES) == set(get_type_hints(MeasuresJson))
     assert set(words.METHODS) == set(get_args(get_type_hints(DisparityJson)["method"]))
-    assert len(set(words.VERDICTS.values())) == len(verdicts)
+    assert len(set(verdict_words.VERDICTS.values())) == len(verdicts)
 
 
 def test_the_leading_threshold_is_the_first_that_could_be_judged() -> None:
@@ -80,12 +81,12 @@ def test_thresholds_have_names() -> None:
 
 def test_a_disparity_is_said_with_its_size() -> None:
     grouping = grouping_of(full_report())
-    assert words.verdict_label(grouping["verdict"]) == "Disparity found"
+    assert verdict_words.verdict_label(grouping["verdict"]) == "Disparity found"
     assert sentence(grouping) == (
         "2 of 3 pairs of groups differ in recall, more than chance explains, and the largest "
         "difference is shown to be beyond the margin of 2 points."
     )
-    assert words.worst_sentence(grouping) == (
+    assert verdict_words.worst_sentence(grouping) == (
         "Found least: dark, 92.4 % [89.3, 94.6] of 511 faces. "
         "Found most: light, 98.7 % [98.0, 99.2] of 2,012 faces."
     )
@@ -94,7 +95,7 @@ def test_a_disparity_is_said_with_its_size() -> None:
     gap = grouping["gap"]
     gap["value"], gap["low"], gap["high"] = 0.0634, 0.0199, 0.1
     gap["null_median"], gap["null_percentile_95"] = 0.007, 0.0131
-    assert words.gap_sentence(grouping) == (
+    assert verdict_words.gap_sentence(grouping) == (
         "The gap is 6.3 points [2.0, 10.0]. Were all groups found alike, chance alone would give "
         "0.7 (median), and more than 1.3 in one case of twenty."
     )
@@ -111,7 +112,7 @@ def test_groups_that_are_found_alike_have_no_worst_and_best() -> None:
     grouping["gap"]["value"] = 0.0
     found = {tuple(group["values"]): group["recall"] for group in grouping["groups"]}
     found[tuple(grouping["gap"]["worst_values"])]["value"] = 0.9731
-    assert words.worst_sentence(grouping) == (
+    assert verdict_words.worst_sentence(grouping) == (
         f"The {grouping['num_ranked']} ranked groups are found alike: 97.3 %."
     )
 
@@ -122,14 +123,15 @@ def test_to_be_missed_alike_is_no_good_news() -> None:
     point, gap, before = leading(report), grouping["gap"], sentence(grouping)
     assert gap is not None
     assert point["recall"] is not None
-    assert "No face" not in words.headline(report) + before
+    assert "No face" not in summary_words.headline(report) + before
     gap["value"] = 0.0
     for rate in (point["recall"], *(group["recall"] for group in grouping["groups"])):
         rate["value"] = 0.0
     bad_news = "No face of any ranked group is found, and to be alike in that is no good news. "
     assert sentence(grouping) == bad_news + before
-    assert words.worst_sentence(grouping).endswith(" ranked groups are found alike: 0.0 %.")
-    assert "No face is found: no verdict can make good news of that." in words.headline(report)
+    assert verdict_words.worst_sentence(grouping).endswith(" ranked groups are found alike: 0.0 %.")
+    no_good_news = "No face is found: no verdict can make good news of that."
+    assert no_good_news in summary_words.headline(report)
 
 
 def test_a_gap_beyond_chance_without_a_pair_that_differs_is_a_hint() -> None:
@@ -138,15 +140,15 @@ def test_a_gap_beyond_chance_without_a_pair_that_differs_is_a_hint() -> None:
     assert gap is not None
     assert verdict is not None
     gap["value"], gap["null_percentile_95"] = 0.05, 0.05
-    assert words.gap_sentence(grouping).endswith("in one case of twenty.")
+    assert verdict_words.gap_sentence(grouping).endswith("in one case of twenty.")
     gap["value"] = 0.0501
     hint = (
         "in one case of twenty. This gap is larger than that, but no two groups are shown to "
         "differ once all comparisons at this threshold are corrected for: a hint, not a finding."
     )
-    assert words.gap_sentence(grouping).endswith(hint)
+    assert verdict_words.gap_sentence(grouping).endswith(hint)
     verdict["num_different"] = 1
-    assert words.gap_sentence(grouping).endswith("in one case of twenty.")
+    assert verdict_words.gap_sentence(grouping).endswith("in one case of twenty.")
 
 
 def test_a_threshold_is_told_with_its_origin_and_what_it_answers() -> None:
@@ -174,7 +176,7 @@ def test_a_threshold_is_told_with_its_origin_and_what_it_answers() -> None:
 
 def test_a_difference_below_the_margin_is_no_more_than_that() -> None:
     grouping = grouping_of(small_gap_report())
-    assert words.verdict_label(grouping["verdict"]) == "Found, but below the margin"
+    assert verdict_words.verdict_label(grouping["verdict"]) == "Found, but below the margin"
     assert sentence(grouping) == (
         "The two groups differ in recall, more than chance explains, but every difference is "
         "shown to be smaller than the margin of 2 points."
@@ -183,18 +185,49 @@ def test_a_difference_below_the_margin_is_no_more_than_that() -> None:
 
 def test_none_beyond_the_margin_does_not_claim_equality() -> None:
     grouping = grouping_of(equal_report())
-    assert words.verdict_label(grouping["verdict"]) == "None beyond the margin"
+    assert verdict_words.verdict_label(grouping["verdict"]) == "None beyond the margin"
     assert sentence(grouping) == (
         "No two groups are shown to differ in recall, and every difference is shown to be "
         "smaller than the margin of 2 points."
     )
 
 
+def test_limits_of_a_gap_beyond_the_margin_are_explained_where_none_is_beyond() -> None:
+    grouping = grouping_of(equal_report())
+    gap, verdict = grouping["gap"], grouping["verdict"]
+    assert gap is not None
+    assert verdict is not None
+    verdict["margin"], gap["high"] = 0.02, 0.02
+    assert "These limits" not in verdict_words.gap_sentence(grouping)
+    gap["high"], verdict["num_pairs"] = 0.065, 45
+    told = verdict_words.gap_sentence(grouping)
+    assert (
+        " 6.5]. These limits hold for all 45 pairs together, so they are wider than the "
+        "equivalence test of each pair needs; every pair passes its own. Were all groups" in told
+    )
+    verdict["num_pairs"] = 1
+    assert "it takes one side at a time" in verdict_words.gap_sentence(grouping)
+    verdict["verdict"] = "disparity"
+    assert "These limits" not in verdict_words.gap_sentence(grouping)
+
+
+def test_a_threshold_that_many_non_faces_set_or_none_needs_no_remark() -> None:
+    point = full_report()["operating_points"][2]
+    assert point["fpr"] is not None
+    for count, end in ((0, "0 non-faces"), (1, "1 non-face"), (99, "99 non-faces")):
+        point["fpr"]["num_successes"] = count
+        assert words.resting_words(point).endswith(f"itself rests on {end}")
+    point["fpr"]["num_successes"] = 100
+    assert words.resting_words(point) == ""
+    point["fpr"]["num_successes"], point["source"] = 10, "stored"
+    assert words.resting_words(point) == ""
+
+
 def test_what_is_inconclusive_says_what_would_settle_it() -> None:
     grouping = grouping_of(uncertain_report())
     verdict = grouping["verdict"]
     assert verdict is not None
-    assert words.verdict_label(verdict) == "Inconclusive"
+    assert verdict_words.verdict_label(verdict) == "Inconclusive"
     assert sentence(grouping) == (
         "No two groups are shown to differ in recall, but differences beyond the margin of 2 "
         "points are not ruled out either. About 2,310 independent faces in each group would "
@@ -211,25 +244,27 @@ def test_what_is_inconclusive_says_what_would_settle_it() -> None:
 )
 def test_no_verdict_says_why(report: ReportJson, start: str) -> None:
     grouping = grouping_of(report)
-    assert words.verdict_label(grouping["verdict"]) == "No verdict"
+    assert verdict_words.verdict_label(grouping["verdict"]) == "No verdict"
     assert sentence(grouping).startswith(start)
     assert "at least 30 faces: a comparison takes two" in sentence(grouping)
-    assert words.worst_sentence(grouping) == words.gap_sentence(grouping) == ""
+    assert verdict_words.worst_sentence(grouping) == verdict_words.gap_sentence(grouping) == ""
 
 
 def test_the_headline_names_each_grouping_once() -> None:
-    assert words.headline(full_report()) == (
+    assert summary_words.headline(full_report()) == (
         "At the stored threshold for 1 %, which lets 1.30 % of the non-faces through, recall is "
         "97.8 % [97.2, 98.2] of 3,932 faces. A disparity between groups is found by skin_tone; "
-        "skin_tone x gender; skin_tone, pose = frontal; skin_tone, pose = profile. The data are "
-        "inconclusive by gender."
+        "skin_tone x gender. The data are inconclusive by gender. Within values of pose, 2 "
+        "comparisons: disparity found in 2. At 1 % false positives of each, model is not shown to "
+        "find more or fewer of the faces than plain: \N{MINUS SIGN}0.6 points "
+        "[\N{MINUS SIGN}2.6, +1.4]."
     )
-    assert words.headline(overall_report()).endswith("no groups were named.")
-    assert words.headline(lonely_report()).endswith("no group is ranked beside another.")
-    assert words.headline(refused_report()) == (
+    assert summary_words.headline(overall_report()).endswith("no groups were named.")
+    assert summary_words.headline(lonely_report()).endswith("no group is ranked beside another.")
+    assert summary_words.headline(refused_report()) == (
         "No threshold could be judged: every target was refused."
     )
-    assert "recall is not estimable (no faces)." in words.headline(empty_report())
+    assert "recall is not estimable (no faces)." in summary_words.headline(empty_report())
 
 
 def test_a_headline_of_many_groupings_stays_short() -> None:
@@ -237,26 +272,27 @@ def test_a_headline_of_many_groupings_stays_short() -> None:
     point = leading(report)
     part = point["groupings"][0]
     point["groupings"] = [{**part, "name": f"attribute {k}"} for k in range(9)]
-    text = words.headline(report)
+    text = summary_words.headline(report)
     assert "attribute 3; 5 more." in text
     assert "attribute 4" not in text
 
 
 def test_the_summary_has_a_line_for_each_grouping() -> None:
-    lines = words.summary(full_report())
+    lines = summary_words.summary(full_report())
     assert len(lines) == 6
     assert lines[1].startswith("skin_tone: disparity found. 2 of 3 pairs")
     assert "Found least: dark" in lines[1]
     assert "chance alone would give" in lines[1]
-    assert lines[4].startswith("skin_tone, pose = frontal: ")
-    assert words.summary(refused_report()) == [words.headline(refused_report())]
+    assert lines[4].startswith("skin_tone, pose = frontal: disparity found; gap ")
+    assert "Found least" not in lines[4]
+    assert summary_words.summary(refused_report()) == [summary_words.headline(refused_report())]
 
 
 @pytest.mark.parametrize("name", sorted(set(SAMPLES) - {"wide"}))
 def test_every_sample_has_words_and_stays_as_it_was(name: str) -> None:
     report = SAMPLES[name]()
     before = copy.deepcopy(report)
-    text = "\n".join(words.summary(report))
+    text = "\n".join(summary_words.summary(report))
     assert "None" not in text.replace("None beyond", "")
     assert "nan" not in text
     assert report == before

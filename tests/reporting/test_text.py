@@ -218,3 +218,22 @@ def test_models_slices_and_conditions_are_told() -> None:
     for title in ("== over", "== slices", "== conditions"):
         assert title in render_text(report)
         assert title not in plain
+
+
+def test_the_terminal_says_who_is_compared_with_whom() -> None:
+    report = SAMPLES["full"]()
+    text = render_text(report)
+    assert "== model compared with plain ====" in text
+    flat = " ".join(text.split())
+    assert "first: model; second: plain; differences are the first minus the second" in flat
+    assert "At the false-positive rate of plain, 0.80 %, model finds 4.7 points more" in flat
+    assert "thresholds alone make +1.4 points [-0.4, +3.3]" in flat
+    assert "at this threshold, which itself rests on 20 non-faces" in flat
+    assert "compared with" not in render_text({**report, "comparison": None})
+
+
+def test_the_column_of_a_renamed_attribute_is_named() -> None:
+    report = SAMPLES["full"]()
+    report["settings"]["groups"] = ["skin_tone=race", "gender"]
+    line = next(line for line in render_text(report).splitlines() if "skin_tone (" in line)
+    assert "skin_tone (estimated: column race; unknown for 44 faces)" in line

@@ -16,7 +16,8 @@ from scipy.stats import chisquare
 from torch.utils.data import DataLoader, TensorDataset
 
 from debias.errors import CheckpointError, ConfigError, DataError, UsageError
-from debias.resampling.sampler import AdaptiveSampler, DrawMethod, draw_epoch, plan_epoch
+from debias.resampling.draws import DrawMethod, draw_epoch
+from debias.resampling.sampler import AdaptiveSampler, plan_epoch
 from debias.resampling.weights import ResamplingSettings
 from debias.seeding import numpy_generator
 

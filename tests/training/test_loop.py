@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,12 @@ import torch
 from debias.data.store import ImageStore
 from debias.errors import TrainingError
 from debias.inference.encode import encode
+from debias.inference.latents import latent_rows
 from debias.inference.predict import predict_logits
 from debias.models.checkpoint import load_model, load_tensors
 from debias.models.db_vae import FaceModel
+from debias.resampling.histogram import kl_per_latent
+from debias.resampling.outliers import hold_down, outlier_scores, outlier_threshold
 from debias.rundir import RunDir
 from debias.training.augment import augment
 from debias.training.device import make_fabric
@@ -25,6 +29,7 @@ from debias.training.loop import TrainingData, fit
 from debias.training.randomness import torch_seeded
 from debias.training.settings import RunSettings
 from debias.training.state import Progress, saved_states
+from debias.training.weighting import face_weights
 
 SettingsFor = Callable[..., RunSettings]
 
@@ -266,3 +271,38 @@ def test_encoding_keeps_the_mode_and_uses_no_batch_statistics(
     np.testing.assert_allclose(together.mu, apart.mu, atol=1e-5)
     assert together.log_var is not None
     assert together.mu.shape == together.log_var.shape == (64, 4)
+
+
+def test_what_looks_like_junk_is_drawn_no_more_often_than_the_mean(
+    data: TrainingData, settings_for: SettingsFor, tmp_path: Path
+) -> None:
+    changes: dict[str, Any] = {"resampling__warmup": 0, "resampling__outliers": "downweight"}
+    settings = settings_for(**changes)
+    run, progress = _train(data, settings, tmp_path / "run")
+    model = load_model(run.model)
+    faces = data.train.faces
+    held, free = (
+        face_weights(
+            model,
+            data.store,
+            faces,
+            settings=dataclasses.replace(settings.resampling, outliers=outliers),
+            autocast=nullcontext,
+        )
+        for outliers in ("downweight", "keep")
+    )
+    made = latent_rows(model, data.store, faces)
+    assert made.mu is not None
+    assert made.log_var is not None
+    assert made.error is not None
+    active = kl_per_latent(made.mu, made.log_var) >= settings.resampling.activity_threshold
+    scores = outlier_scores(
+        made.mu[:, active],
+        error=made.error,
+        detail=made.detail,
+        generator=np.random.default_rng(0),
+    )
+    outliers = scores > outlier_threshold()
+    expected, _ = hold_down(free.probabilities, outliers)
+    np.testing.assert_allclose(held.probabilities, expected, rtol=1e-6)
+    assert "held_down" in progress.history[-1]

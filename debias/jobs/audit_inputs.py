@@ -1,0 +1,119 @@
+"""What an audit reads: the images as they are listed, and what is known of the people shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from debias.audit.images import AuditedImages
+from debias.data.attributes import NOTHING_STATED, attribute_columns, read_attributes
+from debias.data.manifest import MANIFEST_COLUMNS, NAMING_COLUMNS, WINDOW_COLUMNS, Manifest
+from debias.data.tables import TEXT, as_text, read_table
+from debias.errors import DataError, UsageError
+
+MOST_VALUES = 50
+"""Of an attribute that nobody named: one of more values is rather a number or a name."""
+NO_ATTRIBUTES = {*MANIFEST_COLUMNS, *WINDOW_COLUMNS, *NAMING_COLUMNS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AuditInput:
+    """What was read.
+
+    Attributes:
+        images: the image set with its attributes.
+        num_without_attributes: images that have no row among the attributes.
+        num_attributes_unmatched: rows of attributes that belong to none of the images.
+        left_out: columns that were not taken for attributes, with the reason.
+    """
+
+    images: AuditedImages
+    num_without_attributes: int
+    num_attributes_unmatched: int
+    left_out: Mapping[str, str]
+
+
+def read_audit_input(
+    manifest: Manifest,
+    *,
+    attributes: Path | None,
+    groups: Sequence[str] = (),
+    provenance: Mapping[str, str] = NOTHING_STATED,
+) -> AuditInput:
+    """Return the images with their attributes, joined on ``image_id``.
+
+    Every column of the file is an attribute but those of a manifest and those with one value for
+    nearly each image; columns that ``groups`` names always are.
+
+    Args:
+        manifest: the images.
+        attributes: a table by ``image_id``; None where nothing is known of anybody.
+        groups: the attributes whose intersections are looked at too; ``new=column`` renames.
+        provenance: where the labels of each attribute come from, by its name.
+
+    Raises:
+        UsageError: groups are named without a file; or provenance is unknown.
+        DataError: the file is not what it must be, or no image has a row in it.
+    """
+    if attributes is None:
+        if groups or provenance:
+            raise UsageError(
+                "which attributes?", where="--groups", hint="Name their file with --attributes"
+            )
+        none = pd.DataFrame(index=pd.RangeIndex(len(manifest)))
+        images = AuditedImages(manifest=manifest, attributes=none, provenance={}, groups=())
+        return AuditInput(
+            images=images,
+            num_without_attributes=len(manifest),
+            num_attributes_unmatched=0,
+            left_out={},
+        )
+    named = attribute_columns(groups) if groups else {}
+    others, left_out = _other_columns(attributes, known=set(named.values()))
+    known = read_attributes(
+        attributes,
+        columns=[*(f"{new}={old}" for new, old in named.items()), *others],
+        provenance=provenance,
+    )
+    ids = pd.Index(manifest.table["image_id"])
+    rows = known.table.index.get_indexer(ids)
+    if not (rows >= 0).any():
+        raise DataError(
+            f"none of the {len(ids):,} images has a row here",
+            where=attributes,
+            hint=f"Ids look like {known.table.index[0]!r} here and like {ids[0]!r} in the manifest",
+        )
+    return AuditInput(
+        images=AuditedImages(
+            manifest=manifest,
+            attributes=known.table.reindex(ids).reset_index(drop=True).astype(TEXT),
+            provenance=known.provenance,
+            groups=tuple(named),
+        ),
+        num_without_attributes=int((rows < 0).sum()),
+        num_attributes_unmatched=len(known.table) - len({*rows.tolist()} - {-1}),
+        left_out=left_out,
+    )
+
+
+def _other_columns(path: Path, *, known: set[str]) -> tuple[list[str], dict[str, str]]:
+    """Return the columns that are attributes though nobody named them, and why others are not."""
+    table = read_table(path)
+    found, left_out = [], {}
+    for name in (str(name) for name in table.columns):
+        if name in NO_ATTRIBUTES or name in known:
+            continue
+        num_values = as_text(table[name]).nunique()
+        if num_values > MOST_VALUES:
+            left_out[name] = (
+                f"has {num_values:,} values; to audit it, write it in at most {MOST_VALUES} bands, "
+                "or name it with --groups"
+            )
+        elif num_values < 2:
+            left_out[name] = "has one value only" if num_values else "is empty"
+        else:
+            found.append(name)
+    return found, left_out

@@ -1,0 +1,158 @@
+"""What a latent carries is found, what it does not carry is not, and persons are kept apart."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from sklearn.metrics import mutual_info_score
+
+from debias.audit.information import latent_bins, mutual_information
+from debias.audit.probes import (
+    AttributeProbe,
+    ProbeSettings,
+    probe_latents,
+    spread_over_runs,
+)
+
+QUICK = ProbeSettings(num_permutations=199, num_repeats=2)
+NUM_IMAGES = 900
+
+
+def images() -> tuple[NDArray[np.float64], pd.DataFrame]:
+    """Latent 1 carries gender, latents 0 and 2 tone together; nothing carries ``noise``."""
+    generator = np.random.default_rng(0)
+    mu = generator.normal(size=(NUM_IMAGES, 4))
+    tone = generator.integers(3, size=NUM_IMAGES)
+    female = generator.random(NUM_IMAGES) < 0.4
+    mu[:, 1] += 3.0 * female
+    mu[:, 0] += tone
+    mu[:, 2] += 1.0 * (tone == 1)
+    table = pd.DataFrame(
+        {
+            "gender": np.where(female, "female", "male"),
+            "tone": np.array(["light", "medium", "dark"])[tone],
+            "noise": generator.choice(["a", "b"], NUM_IMAGES),
+        }
+    )
+    return mu, table
+
+
+def probe(
+    mu: NDArray[np.float64],
+    table: pd.DataFrame,
+    *,
+    persons: NDArray[np.intp] | None = None,
+    settings: ProbeSettings = QUICK,
+) -> dict[str, AttributeProbe]:
+    found = probe_latents(
+        mu,
+        table,
+        persons=np.arange(len(mu)) if persons is None else persons,
+        settings=settings,
+        generator=np.random.default_rng(3),
+    )
+    return {each.attribute: each for each in found}
+
+
+def test_mutual_information_is_that_of_scikit_learn() -> None:
+    mu, table = images()
+    bins = latent_bins(mu, 10)
+    y = np.unique(table["tone"].to_numpy(dtype=np.str_), return_inverse=True)[1]
+    expected = [mutual_info_score(y, bins[:, latent]) for latent in range(4)]
+    assert mutual_information(bins, y).tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_bins_hold_equally_many_images_and_equal_values_share_one() -> None:
+    mu = np.random.default_rng(0).normal(size=(1000, 2))
+    mu[:, 1] = 5.0
+    bins = latent_bins(mu, 10)
+    assert np.bincount(bins[:, 0]).tolist() == [100] * 10
+    assert np.unique(bins[:, 1]).size == 1
+
+
+def test_what_is_carried_is_found_and_what_is_not_is_not() -> None:
+    found = probe(*images())
+    gender = found["gender"]
+    assert gender.values == ("female", "male")
+    assert gender.latents[0].latent == 1
+    assert gender.latents[0].adjusted_p_value <= 0.02
+    assert gender.latents[0].share > 0.3
+    assert gender.balanced_accuracy > 0.9
+    assert gender.lowest <= gender.balanced_accuracy <= gender.highest
+    assert gender.highest_by_chance < 0.6
+    assert all(each.adjusted_p_value > 0.05 for each in gender.latents[1:])
+    noise = found["noise"]
+    assert noise.chance == 0.5
+    assert abs(noise.balanced_accuracy - 0.5) < 0.08
+    assert all(each.adjusted_p_value > 0.05 for each in noise.latents)
+    assert found["tone"].balanced_accuracy > 0.55
+
+
+def test_information_by_chance_is_said() -> None:
+    latents = probe(*images())["noise"].latents
+    expected = (10 - 1) * (2 - 1) / (2 * NUM_IMAGES)  # the bias of a table of independent counts
+    assert np.mean([each.by_chance for each in latents]) == pytest.approx(expected, rel=0.15)
+
+
+def test_p_values_are_for_all_attributes_together() -> None:
+    found = probe(*images())
+    assert found["gender"].latents[0].p_value == pytest.approx(1 / 200)
+    assert found["gender"].latents[0].adjusted_p_value == pytest.approx(3 / 200)
+    for each in found.values():
+        assert all(part.adjusted_p_value >= part.p_value for part in each.latents)
+
+
+def test_latents_that_know_persons_do_not_know_what_their_persons_are() -> None:
+    generator = np.random.default_rng(0)
+    persons = np.repeat(np.arange(40), 15)
+    mu = 5.0 * generator.normal(size=(40, 30))[persons] + generator.normal(size=(600, 30))
+    table = pd.DataFrame({"gender": np.array(["f", "m"])[(np.arange(40) % 2)[persons]]})
+    apart = probe(mu, table, persons=persons)["gender"]
+    mixed = probe(mu, table)["gender"]
+    assert mixed.balanced_accuracy > 0.85
+    assert apart.balanced_accuracy < 0.75
+    assert mixed.latents[0].p_value < 0.01
+    assert apart.latents[0].p_value > 0.01
+    assert (apart.num_persons, apart.num_images) == (40, 600)
+
+
+def test_unknown_and_rare_values_are_counted_and_left_out() -> None:
+    mu, table = images()
+    table.loc[:49, "gender"] = None
+    table.loc[50:55, "gender"] = "other"
+    found = probe(mu, table)["gender"]
+    assert (found.num_unknown, found.num_left_out, found.num_images) == (50, 6, NUM_IMAGES - 56)
+    assert found.values == ("female", "male")
+
+
+def test_what_cannot_be_probed_says_why() -> None:
+    mu, table = images()
+    table["same"] = "x"
+    table["id"] = [str(i // 30) for i in range(NUM_IMAGES)]
+    table["unknown"] = None
+    persons = np.where(table["noise"] == "a", 0, np.arange(NUM_IMAGES) + 1)
+    found = probe(mu, table, persons=persons)
+    for name in ("same", "id", "unknown", "noise"):
+        assert found[name].reason
+        assert found[name].values == ()
+        assert np.isnan(found[name].balanced_accuracy)
+    assert "one person" in found["noise"].reason
+
+
+def test_many_images_are_sampled() -> None:
+    settings = ProbeSettings(num_permutations=19, num_repeats=1, most_images=300)
+    assert probe(*images(), settings=settings)["gender"].num_images == 300
+
+
+def test_several_trainings_are_told_by_their_spread() -> None:
+    mu, table = images()
+    worse = mu + np.random.default_rng(1).normal(size=mu.shape) * 2
+    runs = [list(probe(each, table[["gender"]]).values()) for each in (mu, worse)]
+    (spread,) = spread_over_runs(runs)
+    accuracy = [run[0].balanced_accuracy for run in runs]
+    assert (spread.attribute, spread.num_runs) == ("gender", 2)
+    assert (spread.lowest, spread.highest) == (min(accuracy), max(accuracy))
+    assert spread.mean == pytest.approx(np.mean(accuracy))
+    assert spread.most_telling[0] < spread.most_telling[1]
