@@ -179,7 +179,7 @@ def _measure(
     words = [f"{values[usable][0]:.4g}"]
     if ends:
         between = (f"above {low}, to {high}" for low, high in pairwise(ends))
-        words = [f"to {ends[0]}", *between, f"above {ends[-1]}"]
+        words = [f"at most {ends[0]}", *between, f"above {ends[-1]}"]
     return Variable(name=name, kind="measure", values=tuple(words), codes=codes)
 
 

@@ -226,7 +226,7 @@ class _Reader:
         self, *, kind: str, severity: Severity, subject: str, said: str, concerned: Mask
     ) -> Finding:
         counts = self.counts(concerned)
-        people = "" if counts.people is None else f", {counted(counts.people, 'person', 'people')}"
+        people = f", {counted(counts.people, 'person', 'people')}" if counts.people else ""
         rows = np.flatnonzero(concerned)
         return Finding(
             kind=kind,

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from debias.audit.findings import Concerned, Finding, Severity
+from debias.audit.leakage import counted
 from debias.resampling.outliers import tail_scores
 
 Floats = NDArray[np.float64]
@@ -234,8 +235,8 @@ def _findings(
             kind="mislabelled",
             severity=severity,
             subject=subject,
-            message=f"The other images contradict the {subject} of {rows.size:,} images of "
-            f"{num_judged:,} ({100 * share:.1f} %).",
+            message=f"The other images contradict the {subject} of {counted(rows.size, 'image')} of "
+            f"{num_judged:,} ({100 * share:.2g} %).",
             measure="share of images whose label is contradicted",
             value=share,
             limit=settings.limit,

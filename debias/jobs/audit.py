@@ -18,9 +18,10 @@ from debias.audit.associations import associations
 from debias.audit.duplicates import find_duplicates
 from debias.audit.images import AuditedImages
 from debias.audit.leakage import find_leakage
+from debias.audit.measured import MeasuredImages
 from debias.audit.pixel_pass import PassSettings, measure_images
 from debias.audit.quality import quality_by_group
-from debias.audit.reference import read_reference
+from debias.audit.reference import Reference, read_reference
 from debias.audit.representation import by_split
 from debias.audit.results import AuditResults, ModelFindings
 from debias.audit.skin_scales import with_estimate
@@ -31,16 +32,14 @@ from debias.audit.suggested_weights import (
     WeightSettings,
     suggested_weights,
 )
-from debias.data.attributes import Attributes
 from debias.data.combine import ListedSet
-from debias.data.copies import repeat_images
 from debias.data.embeddings import read_embedding
-from debias.data.layouts.prepared import PreparedSet
-from debias.data.manifest import Manifest
-from debias.data.prepared_folder import open_prepared, write_prepared
+from debias.data.manifest import Manifest, parse_where
+from debias.data.prepared_folder import open_prepared
 from debias.data.source import ImageSource
 from debias.data.tables import TEXT, write_table
 from debias.jobs.audit_inputs import read_audit_input
+from debias.jobs.audit_sets import write_listed
 from debias.reporting.audit_document import audit_json, in_order
 from debias.reporting.audit_page import render_audit_page
 from debias.reporting.audit_schema import AuditJson
@@ -128,13 +127,9 @@ def run_audit(job: AuditJob) -> AuditJson:
         manifest, attributes=job.attributes, groups=job.groups, provenance=job.provenance
     )
     reference = None if job.reference is None else read_reference(job.reference)
-    by_split(
-        read.images, reference=reference
-    )  # what is wrong with either comes out before the work
-    vectors = None
-    if job.embedding is not None:
-        ids = manifest.table["image_id"].tolist()
-        vectors = read_embedding(job.embedding, image_ids=ids, min_share_matched=1.0).vectors
+    embedding = _embedding(job, manifest)
+    # What would be refused after the work is refused before it.
+    by_split(read.images, reference=reference)
     if job.model is not None:
         from debias.jobs.audit_model import open_latent_model  # needs torch
 
@@ -152,11 +147,59 @@ def run_audit(job: AuditJob) -> AuditJson:
         resume=job.resume,
     )
     images = with_estimate(read.images, measured.table, basis="ita")
-    duplicates = find_duplicates(measured, images, embedding=vectors)
-    leakage = find_leakage(manifest.table)
+    results = _results(job, run, images, measured, reference=reference, embedding=embedding)
+    audit = audit_json(
+        results,
+        facts=facts,
+        chosen=_chosen(job.source),
+        left_out=read.left_out,
+        num_without_attributes=read.num_without_attributes,
+        num_attributes_unmatched=read.num_attributes_unmatched,
+        inputs=job.inputs,
+        include_ids=job.include_ids,
+    )
+    _write(job, run, results, audit)
+    return audit
+
+
+def _embedding(job: AuditJob, manifest: Manifest) -> NDArray[np.floating] | None:
+    if job.embedding is None:
+        return None
+    ids = manifest.table["image_id"].tolist()
+    return read_embedding(job.embedding, image_ids=ids, min_share_matched=1.0).vectors
+
+
+def _chosen(source: ImageSource) -> str:
+    """Return which rows of the manifest are audited, naming nobody."""
+    conditions = [each.without_names() for each in parse_where(source.where)]
+    return " and ".join(conditions) or "all images"
+
+
+def _settings(job: AuditJob) -> dict[str, object]:
+    return {
+        "images": _chosen(job.source),
+        "groups": list(job.groups),
+        "write_manifest": job.write_manifest,
+        "include_ids": job.include_ids,
+        "seed": job.seed,
+    }
+
+
+def _results(
+    job: AuditJob,
+    run: RunDir,
+    images: AuditedImages,
+    measured: MeasuredImages,
+    *,
+    reference: Reference | None,
+    embedding: NDArray[np.floating] | None,
+) -> AuditResults:
+    """Return all that the measures, and a model, tell of the images."""
+    duplicates = find_duplicates(measured, images, embedding=embedding)
+    leakage = find_leakage(images.manifest.table)
     usable = measured.readable & duplicates.keep & leakage.keep
     model = _ask(job, run, images, usable)
-    results = AuditResults(
+    return AuditResults(
         images=images,
         measured=measured,
         representation=by_split(images, reference=reference),
@@ -172,28 +215,6 @@ def run_audit(job: AuditJob) -> AuditJson:
         model=model,
         weights=_weights(job, images, usable, model),
     )
-    audit = audit_json(
-        results,
-        facts=facts,
-        chosen=" and ".join(job.source.where) or "all images",
-        left_out=read.left_out,
-        num_without_attributes=read.num_without_attributes,
-        num_attributes_unmatched=read.num_attributes_unmatched,
-        inputs=job.inputs,
-        include_ids=job.include_ids,
-    )
-    _write(job, run, results, audit)
-    return audit
-
-
-def _settings(job: AuditJob) -> dict[str, object]:
-    return {
-        "where": list(job.source.where),
-        "groups": list(job.groups),
-        "write_manifest": job.write_manifest,
-        "include_ids": job.include_ids,
-        "seed": job.seed,
-    }
 
 
 def _ask(job: AuditJob, run: RunDir, images: AuditedImages, usable: Mask) -> ModelFindings | None:
@@ -275,44 +296,3 @@ def _write(job: AuditJob, run: RunDir, results: AuditResults, audit: AuditJson) 
     write_table(findings_table(findings, manifest=images.manifest), run.findings)
     write_json(run.audit, audit)
     write_text(run.audit_page, render_audit_page(audit))
-
-
-def write_listed(
-    images: AuditedImages, copies: NDArray[np.integer], folder: Path, *, name: str
-) -> None:
-    """Write an image set in which each image is listed as often as told.
-
-    It is for `debias train --data`, or for any other training that draws all rows alike. Faces
-    that nobody labelled are labelled so.
-
-    Args:
-        images: the audited set.
-        copies: how often each image is listed, shape (image,).
-        folder: where to write; pictures stay where they are.
-        name: of the set.
-
-    Raises:
-        DataError: no image is left.
-        OutputError: the folder cannot be written.
-    """
-    manifest = repeat_images(images.manifest, copies=copies)
-    rows = np.repeat(np.arange(len(images)), copies)
-    known = [name for name in images.provenance if images.provenance[name] != "estimated"]
-    attributes = (
-        images.attributes[known]
-        .iloc[rows]
-        .set_axis(pd.Index(manifest.table["image_id"], name="image_id"))
-    )
-    labels = manifest.table["label"].mask(images.faces[rows], 1)
-    found = PreparedSet(
-        root=manifest.root,
-        images=manifest.table.assign(label=labels),
-        attributes=Attributes(
-            table=attributes, provenance={name: images.provenance[name] for name in known}
-        )
-        if len(attributes.columns)
-        else None,
-        failures=(),
-        notes=("Made by `debias audit`; rows whose id ends in #r01 and so on repeat a picture",),
-    )
-    write_prepared(found, folder, name=name, overwrite=True)

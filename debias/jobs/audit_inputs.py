@@ -61,7 +61,9 @@ def read_audit_input(
     if attributes is None:
         if groups or provenance:
             raise UsageError(
-                "which attributes?", where="--groups", hint="Name their file with --attributes"
+                "no file says who is in which group",
+                where="--groups",
+                hint="Name it with --attributes",
             )
         none = pd.DataFrame(index=pd.RangeIndex(len(manifest)))
         images = AuditedImages(manifest=manifest, attributes=none, provenance={}, groups=())

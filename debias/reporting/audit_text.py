@@ -67,8 +67,9 @@ def _lines(audit: AuditJson) -> Iterator[str]:
     if missing:
         yield ""
         yield "Not looked for"
-        for each in missing:
-            yield from wrapped(f"{each['title']}: {each['reason']}", first="  ")
+        for reason in dict.fromkeys(str(each["reason"]) for each in missing):
+            titles = [each["title"] for each in missing if each["reason"] == reason]
+            yield from wrapped(f"{'; '.join(titles)}: {reason}", first="  ")
 
 
 def _of_severity(found: list[FindingJson], kinds: dict[str, KindJson]) -> Iterator[str]:

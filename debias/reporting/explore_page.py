@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from jinja2 import Environment
 
+from debias.explore.frames import picture_name
 from debias.reporting.explore_schema import ExploreJson, LatentJson, LatentScoresJson
 from debias.reporting.page import content_policy, environment, part_of_page
 
@@ -57,11 +58,6 @@ class BestLatents:
     other: int
     second: float
     is_told: bool
-
-
-def picture_name(latent: int) -> str:
-    """Return what the strip of a latent is called among a page's pictures."""
-    return f"latent-{latent}"
 
 
 def render_explore(explore: ExploreJson, *, pictures: Mapping[str, bytes]) -> str:

@@ -301,3 +301,12 @@ def test_settings_are_checked() -> None:
         CopySettings(radius=30)
     with pytest.raises(ConfigError, match="min_share is 2"):
         DuplicateSettings(min_share=2)
+
+
+def test_people_are_counted_where_they_are_known_alone() -> None:
+    pictures = [*faces(), faces()[0]]
+    people = [None, *(f"q{k}" for k in range(NUM_FACES - 1)), None]
+    (unknown,) = found(pictures, identity_id=people).findings
+    assert "people" not in unknown.message
+    (known,) = found(pictures, identity_id=["q", *people[1:]]).findings
+    assert known.message.endswith("(1 group, 1 person).")

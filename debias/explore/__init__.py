@@ -1,0 +1,1 @@
+"""What a latent space holds: pictures of it, and scores of how well it separates known factors."""
