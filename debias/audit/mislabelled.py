@@ -235,8 +235,8 @@ def _findings(
             kind="mislabelled",
             severity=severity,
             subject=subject,
-            message=f"The other images contradict the {subject} of {counted(rows.size, 'image')} of "
-            f"{num_judged:,} ({100 * share:.2g} %).",
+            message=f"The other images contradict the {subject} of {counted(rows.size, 'image')} "
+            f"of {num_judged:,} ({100 * share:.2g} %).",
             measure="share of images whose label is contradicted",
             value=share,
             limit=settings.limit,

@@ -65,12 +65,18 @@ def latent_rows(
         batch_size: images a pass.
         autocast: the precision to run in; single precision unless told otherwise.
     """
-    parts: dict[str, list[NDArray[np.float32]]] = {}
+    # Filled in place: kept one by one, the small results of each batch would hold on to the memory
+    # that its large ones gave back, 4 GB for 30,000 images.
+    whole: dict[str, NDArray[np.float32]] = {}
+    start = 0
     with evaluating(model) as device, autocast():
         for images in batches(store, rows, batch_size=batch_size, device=device):
+            stop = start + len(images)
             for name, values in _of_batch(model, images).items():
-                parts.setdefault(name, []).append(values.float().cpu().numpy())
-    whole = {name: np.concatenate(values) for name, values in parts.items()}
+                if name not in whole:
+                    whole[name] = np.empty((len(rows), *values.shape[1:]), dtype=np.float32)
+                whole[name][start:stop] = values.float().cpu().numpy()
+            start = stop
     doubles = {
         name: whole[name].astype(np.float64) if name in whole else None
         for name in ("error", "logit")

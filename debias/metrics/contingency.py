@@ -251,8 +251,8 @@ def _corrected(phi2: float, shape: tuple[int, ...], worth: float) -> float:
         shape: classes of either kind.
         worth: independent rows that say as much, less 1.
     """
-    fewest = min(shape) - 1
-    left = fewest * (1.0 - fewest / worth) if worth > fewest else 0.0
+    # In small tables that of the more classes may be the smaller one.
+    left = min((k - 1) * (1.0 - (k - 1) / worth) if worth > 0 else 0.0 for k in shape)
     if phi2 <= 0.0 or left <= 0.0:
         return 0.0
     return min(1.0, math.sqrt(phi2 / left))

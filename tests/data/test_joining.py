@@ -124,7 +124,7 @@ def test_an_image_of_several_seeds_has_its_attributes_in_each_row(tmp_path: Path
         assert known.table["tone"].fillna("-").tolist() == [
             *("dark", "light", "-", "-", "light", "dark")
         ]
-        assert known.num_faces_matched == 4
+        assert known.num_faces_matched == 2
         assert known.num_attributes_unmatched == (1 if file == people else 0)
 
 

@@ -21,6 +21,7 @@ def program() -> dict[str, Any]:
     return runpy.run_path(str(FOLDER / "run.py"))
 
 
+@pytest.mark.slow
 def test_it_trains_measures_and_tabulates(tmp_path: Path) -> None:
     command = [
         *(sys.executable, str(FOLDER / "run.py"), "--tiny", "--results", str(tmp_path)),
