@@ -123,7 +123,7 @@ def find_duplicates(
     table = images.manifest.table
     order = order_to_keep(measured, split_ranks(table["split"]))
     groups, num_compared = group_copies(measured, order=order, settings=settings.copies)
-    reader = _Reader(groups, images, settings.min_share, num_compared)
+    reader = _Reader(groups, images, settings.min_share, int(measured.readable.sum()))
     findings = [*reader.within_splits(), *reader.across_splits(), *reader.conflicts()]
     pairs = None
     if embedding is not None:
@@ -152,10 +152,10 @@ class _Reader:
     """Reads findings off groups of copies."""
 
     def __init__(
-        self, groups: CopyGroups, images: AuditedImages, min_share: float, num_compared: int
+        self, groups: CopyGroups, images: AuditedImages, min_share: float, num_readable: int
     ) -> None:
         self._groups, self._images, self._min_share = groups, images, min_share
-        self._num_compared = num_compared
+        self._num_readable = num_readable
         self._group = pd.Series(groups.representative)
         self._sizes = groups.sizes
         table = images.manifest.table
@@ -234,8 +234,8 @@ class _Reader:
             subject=subject,
             message=f"{counted(counts.images, 'image')} {said} "
             f"({counted(counts.groups, 'group')}{people}).",
-            measure="share of the images compared",
-            value=counts.images / self._num_compared,
+            measure="share of the images that can be read",
+            value=counts.images / self._num_readable,
             limit=0.0 if self._is_certain(concerned) else self._min_share,
             num_images=counts.images,
             images=Concerned.of(
@@ -244,7 +244,7 @@ class _Reader:
         )
 
     def _severity(self, severity: Severity, concerned: Mask) -> Severity:
-        enough = concerned.sum() >= self._min_share * self._num_compared
+        enough = concerned.sum() >= self._min_share * self._num_readable
         return severity if enough or self._is_certain(concerned) else "note"
 
     def _is_certain(self, concerned: Mask) -> bool:

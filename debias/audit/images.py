@@ -23,12 +23,15 @@ class AuditedImages:
         provenance: where each attribute's labels come from; see
             :data:`debias.data.attributes.PROVENANCES`.
         groups: the attributes whose intersections are looked at too.
+        counted: a mask of the images that count where people are counted, such as those that can
+            be read and are no copies; None counts all. Shape (image,).
     """
 
     manifest: Manifest
     attributes: pd.DataFrame
     provenance: Mapping[str, str]
     groups: tuple[str, ...]
+    counted: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         assert len(self.attributes) == len(self.manifest)
@@ -38,10 +41,11 @@ class AuditedImages:
 
     @property
     def faces(self) -> NDArray[np.bool_]:
-        """A mask of the faces: the images labelled so, or all where no image has a label."""
+        """A mask of the faces that count: labelled so, or all where no image has a label."""
+        counted = np.ones(len(self), dtype=np.bool_) if self.counted is None else self.counted
         if self.manifest.table["label"].isna().all():
-            return np.ones(len(self), dtype=np.bool_)
-        return self.manifest.faces
+            return counted
+        return self.manifest.faces & counted
 
     @property
     def knows_persons(self) -> bool:

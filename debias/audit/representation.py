@@ -163,15 +163,19 @@ def _counted(
     reference: Reference | None,
 ) -> tuple[Grouping, NDArray[np.float64] | None, str | None]:
     """Return a grouping of faces, the shares it is held against, and what these are in words."""
-    if reference is not None and reference.covers(columns):
-        # Values that are asked for and that no face has are groups too.
+    # Values that other splits have, or that are asked for, are groups too where nobody has them.
+    parts = [attributes[list(columns)], images.attributes.loc[images.faces, list(columns)].dropna()]
+    covered = reference is not None and reference.covers(columns)
+    if reference is not None and covered:
         asked = pd.DataFrame(reference.shares.keys(), columns=list(reference.columns))
-        rows = pd.concat([attributes[list(columns)], asked[list(columns)]], ignore_index=True)
-        wide = group_rows(sensitive_features=rows, columns=columns)
-        grouping = replace(wide, codes=wide.codes[: len(attributes)])
+        parts.append(asked[list(columns)])
+    others = pd.concat(parts[1:]).drop_duplicates()
+    wide = group_rows(sensitive_features=pd.concat([parts[0], others]), columns=columns)
+    grouping = replace(wide, codes=wide.codes[: len(attributes)])
+    if reference is not None and covered:
         return grouping, reference.of(grouping), reference.source
-    grouping = group_rows(sensitive_features=attributes, columns=columns)
-    is_judged = set(columns) <= set(images.groups) and reference is None
+    # Beside a reference an attribute of its own can be held to equal shares, a crossing cannot.
+    is_judged = set(columns) <= set(images.groups) and (reference is None or len(columns) == 1)
     if not is_judged or grouping.known.sum() < 2:
         return grouping, None, None
     return grouping, uniform_shares(grouping), "the same share for each"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from debias.audit.associations import Associations
 from debias.audit.coverage import Coverage
 from debias.audit.duplicates import Duplicates
-from debias.audit.findings import Concerned, Finding
+from debias.audit.findings import KINDS, Concerned, Finding
 from debias.audit.images import AuditedImages
 from debias.audit.leakage import Leakage
 from debias.audit.measured import MeasuredImages
@@ -23,6 +23,7 @@ from debias.audit.representation import Representation
 from debias.audit.skin_tone import SkinTones
 from debias.audit.suggested_weights import SuggestedWeights
 
+NO_FACES = "there is no face that can be read"
 NEEDS_MODEL = "it takes a trained model: add --model RUN, or --train-model"
 NEEDS_ATTRIBUTES = "nothing is known of the people shown: add --attributes FILE"
 NEEDS_GROUPS = "nobody says which groups matter: add --groups NAME,... or --reference FILE"
@@ -120,6 +121,9 @@ class AuditResults:
     @property
     def not_checked(self) -> dict[str, str]:
         """The kinds of finding that were not looked for, and why."""
+        if not (self.images.faces & self.measured.readable).any():
+            others = ("unreadable", "exact-duplicate", "near-duplicate", "conflicting-labels")
+            return dict.fromkeys((kind for kind in KINDS if kind not in others), NO_FACES)
         reasons: dict[str, str] = {}
         kinds: tuple[str, ...]
         if self.model is None:

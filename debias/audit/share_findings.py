@@ -38,6 +38,7 @@ def too_few(
         assert group.share is not None
         severity: Severity = "serious" if group.ratio < settings.serious_ratio else "warning"
         name = _name(found.columns, group.values) + _of(scope)
+        more = group.num_to_reference
         yield Finding(
             kind="under-represented",
             severity=severity,
@@ -45,7 +46,7 @@ def too_few(
             message=(
                 f"{name}: {group.num_images:,} of {found.num_known:,} faces "
                 f"({100 * group.share.value:.1f} %), where {100 * group.reference:.1f} % are asked "
-                f"for; {group.num_to_reference:,} more would make it so."
+                f"for{f'; {more:,} more would make it so' if more else ''}."
             ),
             measure="share of the faces over the reference's share",
             value=group.ratio,

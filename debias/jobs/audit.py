@@ -38,13 +38,22 @@ from debias.data.manifest import Manifest, parse_where
 from debias.data.prepared_folder import open_prepared
 from debias.data.source import ImageSource
 from debias.data.tables import TEXT, write_table
+from debias.errors import DataError, UsageError, nearest
 from debias.jobs.audit_inputs import read_audit_input
 from debias.jobs.audit_sets import write_listed
 from debias.reporting.audit_document import audit_json, in_order
 from debias.reporting.audit_page import render_audit_page
 from debias.reporting.audit_schema import AuditJson
 from debias.reporting.audit_tables import findings_table
-from debias.rundir import RunDir, check_output, create_run, provenance, write_json, write_text
+from debias.rundir import (
+    RunDir,
+    check_output,
+    create_run,
+    open_run,
+    provenance,
+    write_json,
+    write_text,
+)
 from debias.seeding import numpy_generator
 
 Mask = NDArray[np.bool_]
@@ -120,13 +129,16 @@ def run_audit(job: AuditJob) -> AuditJson:
         job.output,
         overwrite=job.overwrite,
         resume=job.resume,
+        can_resume=True,
         inputs=[path for _, path in job.inputs],
     )
+    if job.resume:
+        open_run(job.output, job="audit")
     manifest = job.source.load(seed=job.seed, allow_torn=True)
     read = read_audit_input(
         manifest, attributes=job.attributes, groups=job.groups, provenance=job.provenance
     )
-    reference = None if job.reference is None else read_reference(job.reference)
+    reference = _reference(job, read.images)
     embedding = _embedding(job, manifest)
     # What would be refused after the work is refused before it.
     by_split(read.images, reference=reference)
@@ -136,8 +148,8 @@ def run_audit(job: AuditJob) -> AuditJson:
         open_latent_model(job.model)
     run = create_run(job.output, overwrite=job.overwrite, resume=job.resume)
     facts = provenance(job="audit", settings=_settings(job))
-    write_json(run.run_file, facts)
-
+    if not job.resume:
+        write_json(run.run_file, facts)
     measured = measure_images(
         manifest,
         settings=PassSettings(),
@@ -146,6 +158,7 @@ def run_audit(job: AuditJob) -> AuditJson:
         show_progress=job.show_progress,
         resume=job.resume,
     )
+    write_json(run.run_file, facts)
     images = with_estimate(read.images, measured.table, basis="ita")
     results = _results(job, run, images, measured, reference=reference, embedding=embedding)
     audit = audit_json(
@@ -160,6 +173,27 @@ def run_audit(job: AuditJob) -> AuditJson:
     )
     _write(job, run, results, audit)
     return audit
+
+
+def _reference(job: AuditJob, images: AuditedImages) -> Reference | None:
+    """Return the shares asked for; of attributes that are known."""
+    if job.reference is None:
+        return None
+    reference, known = read_reference(job.reference), list(images.attributes.columns)
+    if not known:
+        raise UsageError(
+            "no file says who is in which group",
+            where="--reference",
+            hint="Name it with --attributes",
+        )
+    for name in reference.columns:
+        if name not in known:
+            raise DataError(
+                f"has the column {name!r}, which is no attribute",
+                where=job.reference,
+                hint=nearest(name, known),
+            )
+    return reference
 
 
 def _embedding(job: AuditJob, manifest: Manifest) -> NDArray[np.floating] | None:
@@ -179,6 +213,7 @@ def _settings(job: AuditJob) -> dict[str, object]:
     return {
         "images": _chosen(job.source),
         "groups": list(job.groups),
+        "train_model": job.train is not None,
         "write_manifest": job.write_manifest,
         "include_ids": job.include_ids,
         "seed": job.seed,
@@ -196,17 +231,19 @@ def _results(
 ) -> AuditResults:
     """Return all that the measures, and a model, tell of the images."""
     duplicates = find_duplicates(measured, images, embedding=embedding)
+    # Copies of one picture are one face, however often they are listed.
+    counted = replace(images, counted=measured.readable & duplicates.keep)
     leakage = find_leakage(images.manifest.table)
     usable = measured.readable & duplicates.keep & leakage.keep
     model = _ask(job, run, images, usable)
     return AuditResults(
         images=images,
         measured=measured,
-        representation=by_split(images, reference=reference),
+        representation=by_split(counted, reference=reference),
         associations=associations(
-            images, measured, generator=numpy_generator(job.seed, "associations")
+            counted, measured, generator=numpy_generator(job.seed, "associations")
         ),
-        quality=quality_by_group(images, measured),
+        quality=quality_by_group(counted, measured),
         duplicates=duplicates,
         leakage=leakage,
         skin_tones=estimate_report(
@@ -222,14 +259,13 @@ def _ask(job: AuditJob, run: RunDir, images: AuditedImages, usable: Mask) -> Mod
     asked = job.model
     if job.train is not None:
         asked = run.trained.path
-        if not run.trained.sampling_weights.exists():  # the last that a training writes
-            # Whatever splits there are: rare faces of the test are to be seen, too.
-            whole = replace(images, manifest=_without_splits(images.manifest))
-            shown = usable & (images.faces | images.manifest.non_faces)
-            write_listed(whole, shown.astype(np.int64), run.training_set, name="to train on")
-            prepared = open_prepared(run.training_set)
-            listed = ListedSet(manifest=prepared.manifest, root=prepared.root)
-            job.train(ImageSource(sets=(listed,)), asked)
+        # Whatever splits there are: rare faces of the test are to be seen, too.
+        whole = replace(images, manifest=_without_splits(images.manifest))
+        shown = usable & (images.faces | images.manifest.non_faces)
+        write_listed(whole, shown.astype(np.int64), run.training_set, name="to train on")
+        prepared = open_prepared(run.training_set)
+        listed = ListedSet(manifest=prepared.manifest, root=prepared.root)
+        job.train(ImageSource(sets=(listed,)), asked)
     if asked is None:
         return None
     from debias.jobs.audit_model import ModelToAsk, ask_model
@@ -288,11 +324,26 @@ def _write(job: AuditJob, run: RunDir, results: AuditResults, audit: AuditJson) 
     if results.weights is not None:
         weights = {"image_id": images.manifest.table["image_id"], "weight": results.weights.weights}
         write_table(pd.DataFrame(weights), run.sampling_weights)
-        if job.write_manifest:
-            write_listed(images, results.weights.copies, run.rebalanced, name="rebalanced")
-            command = shlex.join(["debias", "train", "--data", str(run.rebalanced)])
-            job.say(f"a cleaned, rebalanced set of {results.weights.num_listed:,} faces: {command}")
+    if job.write_manifest:
+        job.say(_write_rebalanced(run, results))
     findings = in_order(results.findings)
     write_table(findings_table(findings, manifest=images.manifest), run.findings)
     write_json(run.audit, audit)
     write_text(run.audit_page, render_audit_page(audit))
+
+
+def _write_rebalanced(run: RunDir, results: AuditResults) -> str:
+    """Write the set to train on, and return in a line what it is, or why there is none."""
+    if results.weights is None:
+        return "no rebalanced set: no face of training is left to list"
+    images, table = results.images, results.images.manifest.table
+    trainable = images.faces | images.manifest.non_faces
+    if table["split"].notna().any():
+        trainable &= table["split"].notna().to_numpy()
+    copies = np.where(trainable, results.weights.copies, 0)
+    write_listed(images, copies, run.rebalanced, name="rebalanced")
+    left_out = int((~trainable & (results.weights.copies > 0)).sum())
+    command = ["debias", "train", "--data", str(run.rebalanced), "--resampling", "uniform"]
+    without = f", without {left_out:,} images of no label or split" if left_out else ""
+    faces = int(copies[images.faces].sum())
+    return f"a cleaned, rebalanced set of {faces:,} faces{without}: {shlex.join(command)}"

@@ -16,6 +16,8 @@ from debias.errors import DataError, UsageError
 
 MOST_VALUES = 50
 """Of an attribute that nobody named: one of more values is rather a number or a name."""
+LEAST_VALUES = 3
+"""So many values a column may have in a set of whatever size; else a third of its images."""
 NO_ATTRIBUTES = {*MANIFEST_COLUMNS, *WINDOW_COLUMNS, *NAMING_COLUMNS}
 
 
@@ -109,10 +111,12 @@ def _other_columns(path: Path, *, known: set[str]) -> tuple[list[str], dict[str,
         if name in NO_ATTRIBUTES or name in known:
             continue
         num_values = as_text(table[name]).nunique()
-        if num_values > MOST_VALUES:
+        num_known = int(table[name].notna().sum())
+        if num_values > MOST_VALUES or num_values > max(LEAST_VALUES, num_known / 3):
             left_out[name] = (
-                f"has {num_values:,} values; to audit it, write it in at most {MOST_VALUES} bands, "
-                "or name it with --groups"
+                f"has {num_values:,} values for {num_known:,} images, as a number or a name has; "
+                f"to audit it, write it in a few bands, at most {MOST_VALUES}, or name it with "
+                "--groups"
             )
         elif num_values < 2:
             left_out[name] = "has one value only" if num_values else "is empty"

@@ -51,6 +51,9 @@ def write_listed(
         if len(attributes.columns)
         else None,
         failures=(),
-        notes=("Made by `debias audit`; rows whose id ends in #r01 and so on repeat a picture",),
+        notes=(
+            "Made by `debias audit`; rows whose id ends in #r01 and so on repeat a picture. "
+            "Train with --resampling uniform, or what is listed more often is balanced twice",
+        ),
     )
     write_prepared(found, folder, name=name, overwrite=True)

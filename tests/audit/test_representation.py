@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from audit.made_images import made_images
@@ -169,6 +171,38 @@ def test_a_balanced_test_does_not_hide_whom_training_lacks() -> None:
     assert [f.subject for f in train.findings] == ["tone dark in train"]
     assert train.findings[0].images.rows.tolist() == list(range(380, 400))
     assert not test.findings
+
+
+def test_a_group_that_only_the_test_shows_is_missed_in_training() -> None:
+    tones = ["light"] * 200 + ["light"] * 50 + ["dark"] * 50 + [None]
+    split = ["train"] * 200 + ["test"] * 101
+    train, test = by_split(made_images({"tone": tones}, groups=["tone"], split=split))
+    assert [(f.subject, f.severity) for f in train.findings] == [("tone dark in train", "serious")]
+    assert [group.values for group in train.groupings[0].groups] == [("dark",), ("light",)]
+    assert not test.findings
+
+
+def test_only_what_counts_is_counted() -> None:
+    images = made_images({"tone": ["light"] * 90 + ["dark"] * 90}, groups=["tone"])
+    copies = replace(images, counted=np.arange(180) < 100)  # 80 of the dark are copies
+    assert not representation(images).findings
+    (grouping,) = representation(copies).groupings
+    assert group_of(grouping, "dark").num_images == 10
+    assert [f.subject for f in representation(copies).findings] == ["tone dark"]
+
+
+def test_beside_a_reference_other_attributes_are_held_to_equal_shares() -> None:
+    reference = Reference(columns=("one",), shares={("a",): 0.5, ("b",): 0.5}, source="census")
+    images = made_images(
+        {"one": ["a", "b"] * 100, "two": ["x"] * 190 + ["y"] * 10}, groups=["one", "two"]
+    )
+    found = representation(images, reference=reference)
+    assert [each.reference for each in found.groupings] == [
+        "census",
+        "the same share for each",
+        None,
+    ]
+    assert [f.subject for f in found.findings] == ["two y"]
 
 
 def test_one_split_or_none_is_taken_whole() -> None:

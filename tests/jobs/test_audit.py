@@ -183,6 +183,54 @@ def test_an_interrupted_audit_goes_on(tmp_path: Path, dirty: Path, debias: Debia
     assert debias(*words_of(dirty, output), "--overwrite").status == 0
 
 
+def test_only_an_audit_is_resumed(tmp_path: Path, dirty: Path, debias: Debias) -> None:
+    (tmp_path / "run.json").write_text('{"job": "train"}')
+    outcome = debias(*words_of(dirty, tmp_path), "--resume")
+    assert outcome.status == 1
+    assert "debias audit" in outcome.err
+    assert json.loads((tmp_path / "run.json").read_text()) == {"job": "train"}
+
+
+def test_a_reference_must_be_of_known_attributes(
+    tmp_path: Path, dirty: Path, debias: Debias
+) -> None:
+    shares = tmp_path / "shares.csv"
+    shares.write_text("skin_tonne,share\nlight,0.5\ndark,0.5\n")
+    outcome = debias(*words_of(dirty, tmp_path / "a"), "--reference", shares)
+    assert outcome.status == 1
+    assert "Did you mean 'skin_tone'" in outcome.err
+    alone = debias("audit", dirty / "images", "--reference", shares, "--output", tmp_path / "b")
+    assert alone.status == 2
+    assert "--attributes" in alone.err
+
+
+def test_names_of_a_small_set_are_no_attribute(tmp_path: Path, dirty: Path, debias: Debias) -> None:
+    few = pd.read_csv(dirty / "images.csv").head(12)
+    few["path"] = [str(dirty / path) for path in few["path"]]
+    few.drop(columns=["identity_id"]).to_csv(dirty / "few.csv", index=False)
+    people = few[["image_id"]].assign(name=[f"Jane Doe {k}" for k in range(12)])
+    people.assign(gender=["female", "male"] * 6).to_csv(tmp_path / "people.csv", index=False)
+    words = ("--attributes", tmp_path / "people.csv", "--output", tmp_path / "a", "--quiet")
+    assert debias("audit", dirty / "few.csv", *words).status == 0
+    for name in ("audit.json", "audit.html"):
+        assert "Jane Doe" not in (tmp_path / "a" / name).read_text()
+    assert [each["name"] for each in read(tmp_path / "a")["images"]["attributes"]] == [
+        "gender",
+        "skin_tone_estimated",
+    ]
+
+
+def test_nothing_readable_is_not_clean(tmp_path: Path, debias: Debias) -> None:
+    (tmp_path / "faces").mkdir()
+    (tmp_path / "faces/a.jpg").write_bytes(b"no picture")
+    words = ("--output", tmp_path / "a", "--quiet", "--write-manifest")
+    outcome = debias("audit", tmp_path / "faces", *words)
+    assert outcome.status == 0
+    assert "no rebalanced set" in outcome.out
+    checked = {each["kind"] for each in read(tmp_path / "a")["kinds"] if each["checked"]}
+    assert checked == {"unreadable", "exact-duplicate", "near-duplicate", "conflicting-labels"}
+
+
 def test_no_person_is_named_unless_asked(tmp_path: Path, dirty: Path, debias: Debias) -> None:
     assert debias(*words_of(dirty, tmp_path / "a")).status == 0
     assert debias(*words_of(dirty, tmp_path / "b"), "--include-ids").status == 0
