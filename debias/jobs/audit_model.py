@@ -214,6 +214,7 @@ def _mislabelled(
             rows=seen,
             clusters=images.pictures[seen],
             is_note=False,
+            is_taught=found.logit is not None,
             settings=MislabelSettings(),
             generator=numpy_generator(seed, "labels"),
         )
