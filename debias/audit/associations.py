@@ -22,10 +22,11 @@ from debias.audit.association_variables import (
     compared,
     ready_pair,
 )
-from debias.audit.by_nature import goes_by_nature
+from debias.audit.by_nature import SKIN_ITSELF, goes_by_nature
 from debias.audit.findings import Finding, Severity
 from debias.audit.images import AuditedImages
 from debias.audit.measured import QUALITY_MEASURES, MeasuredImages
+from debias.audit.skin_scales import ESTIMATED
 from debias.metrics.contingency import Contingency, contingency
 from debias.metrics.pairs import holm
 
@@ -203,7 +204,8 @@ def _association(
 
 def _by_nature(first: Variable, second: Variable, settings: AssociationSettings) -> str | None:
     if first.name not in first.about:  # it says who is known, not who is shown
-        return None
+        by_pixels = first.about == (ESTIMATED,) and second.kind == "measure"
+        return SKIN_ITSELF if by_pixels else None
     return goes_by_nature(first.name, second.name, named=settings.skin_tone_attributes)
 
 

@@ -28,11 +28,14 @@ SKIN_TONE_WORDS = frozenset(
 """Words in the name of an attribute that is skin tone, or stands for it."""
 LIGHT_MEASURES = ("brightness", "contrast", "colourfulness")
 """Measures of light on the whole picture, of which skin is a part."""
-DETAIL_ALLOWANCES: Mapping[str, float] = MappingProxyType({"sharpness": 0.17, "noise": 0.17})
+DETAIL_ALLOWANCES: Mapping[str, float] = MappingProxyType(
+    {"sharpness": 0.17, "noise": 0.17, "compression": 0.06}
+)
 """How far from 0.5 the chance that a picture of one skin tone is above one of the others lies where
-blur and noise are the same of all: of drawn faces, a third of each skin tone, sharpness is 0.33 for
-light and 0.63 for dark skin, noise 0.67 and 0.33. Both are measured on edges and shades, which a
-light face has others of than a dark one; at equal brightness and contrast it is hardly less."""
+blur, noise and compression are the same of all: of drawn faces, a third of each skin tone,
+sharpness is 0.33 for light and 0.63 for dark skin, noise 0.67 and 0.33, compression 0.44 and 0.56.
+They are measured on edges and shades, which a light face has others of than a dark one; at equal
+brightness and contrast it is hardly less."""
 GENDER_WORDS = frozenset({"gender", "sex", "male", "female"})
 BEARD_WORDS = frozenset({"beard", "goatee", "moustache", "mustache", "sideburns", "facialhair"})
 BEARDS = "beards go with gender"
@@ -43,8 +46,8 @@ SKIN_IN_PICTURE = (
     "measure; light and background alone are not measured"
 )
 SKIN_IN_DETAIL = (
-    "edges and shades of light and dark skin differ in pictures of the same sharpness and noise, "
-    "so only what goes beyond that counts"
+    "edges and shades of light and dark skin differ in pictures of the same sharpness, noise and "
+    "compression, so only what goes beyond that counts"
 )
 
 

@@ -6,9 +6,9 @@ no person and no picture in two of them. (The encoder itself may have been train
 
 What contradicts a label clearly depends on the encoder. One that was never taught the values may
 tell them badly, so an image must be far beyond the others of its value. One that was taught to tell
-them puts them far apart, and an image is contradicted where the other value is all but certain; it is
-then judged by a second fit, to images that the first one does not contradict, since wrong labels pull
-the border between the values towards themselves.
+them puts them far apart, and a label is contradicted where the other value is all but certain. By
+such a one each image is judged by a second fit, to images that the first one does not contradict:
+wrong labels draw the border between the values towards themselves.
 
 References:
     [Northcutt2021] Northcutt, Jiang, Chuang. Confident Learning: Estimating Uncertainty in Dataset
@@ -207,7 +207,8 @@ def cross_fitted_log_probabilities(
         num_folds: at least 2.
         settings: of the fit.
         generator: draws the folds.
-        left_out: a mask of images that are judged and never fitted to, shape (image,).
+        left_out: a mask of images that are judged and not fitted to, shape (image,); a fold in
+            which a value would have none left is fitted to all.
 
     Returns:
         Shape (image, value), nats, each at most 0.
@@ -223,7 +224,9 @@ def cross_fitted_log_probabilities(
     result = np.full((y.size, int(y.max()) + 1), np.log(np.finfo(np.float64).tiny))
     for fitted, tried in folds.split(placed, y, groups=clusters):
         if left_out is not None:
-            fitted = fitted[~left_out[fitted]]
+            kept = fitted[~left_out[fitted]]
+            if np.array_equal(np.unique(y[kept]), np.unique(y[fitted])):
+                fitted = kept
         if fitted.size > settings.most_fitted:
             fitted = generator.choice(fitted, settings.most_fitted, replace=False)
         model = LogisticRegression(C=settings.strength, class_weight="balanced", max_iter=1000)

@@ -64,7 +64,7 @@ def quality_by_group(
 
     Where the audit names groups, a difference by any other attribute is a note: a hat changes the
     picture by itself. Light and colour of the picture go with the skin in it: there a difference by
-    skin tone is a note, and says so; in sharpness and noise only what goes beyond
+    skin tone is a note, and says so; in sharpness, noise and compression only what goes beyond
     :data:`debias.audit.by_nature.DETAIL_ALLOWANCES` counts. Whether a picture is poor for its own
     group is not looked at.
 

@@ -9,8 +9,10 @@ from audit.made_measures import made_measures
 
 from debias.audit.association_variables import OTHER_VALUES, AssociationSettings
 from debias.audit.associations import Association, Associations, associations
+from debias.audit.by_nature import SKIN_ITSELF
 from debias.audit.images import AuditedImages
 from debias.audit.measured import MeasuredImages
+from debias.audit.skin_scales import ESTIMATED
 
 NUM = 600
 EVEN = np.arange(NUM) % 2
@@ -143,6 +145,16 @@ def test_whether_skin_tone_is_known_goes_with_nothing_by_nature() -> None:
     result = found(made_images({"skin_tone": tone}), made_measures(NUM, {"ita": EVEN * 20.0}))
     assert pair_of(result, "skin_tone known", "ita").by_nature is None
     assert [f.subject for f in result.findings] == ["skin_tone known, ita"]
+
+
+def test_where_no_tone_can_be_estimated_goes_with_the_pixels_by_nature() -> None:
+    tones = [None if row % 10 < 3 else "light" if row % 2 else "dark" for row in range(NUM)]
+    monk = np.where([tone is None for tone in tones], 2.0, 6.0)
+    split = ["train" if tone else "test" for tone in tones]
+    images = made_images({ESTIMATED: tones}, split=split)
+    result = found(images, made_measures(NUM, {"monk": monk}))
+    assert pair_of(result, f"{ESTIMATED} known", "monk").by_nature == SKIN_ITSELF
+    assert [f.subject for f in result.findings] == [f"{ESTIMATED} known, split"]
 
 
 def test_rare_values_are_put_together() -> None:

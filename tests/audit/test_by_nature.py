@@ -29,7 +29,7 @@ def test_a_flag_goes_before_names() -> None:
         ("skin_tone", "ita", True),
         ("skin_tone", "contrast", True),
         ("skin_tone", "sharpness", True),
-        ("skin_tone", "compression", False),
+        ("skin_tone", "compression", True),
         ("skin_tone", "width", False),
         ("skin_tone", "race", True),
         ("skin_tone", "gender", False),

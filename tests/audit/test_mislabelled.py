@@ -30,7 +30,11 @@ def drawn(
 
 
 def judge(
-    features: NDArray[np.float64], labels: NDArray[np.object_], *, is_note: bool = False
+    features: NDArray[np.float64],
+    labels: NDArray[np.object_],
+    *,
+    is_note: bool = False,
+    is_taught: bool = False,
 ) -> Mislabelled:
     return find_mislabelled(
         features,
@@ -39,6 +43,7 @@ def judge(
         rows=2 * np.arange(len(labels)),
         clusters=np.arange(len(labels)),
         is_note=is_note,
+        is_taught=is_taught,
         settings=MislabelSettings(),
         generator=np.random.default_rng(1),
     )
@@ -61,6 +66,51 @@ def test_right_labels_raise_no_alarm_however_hard_to_tell() -> None:
     for seed, apart in enumerate((0.0, 1.0, 3.0, 7.0)):
         features, labels, _ = drawn(seed, flipped=0.0, apart=apart)
         assert [f for f in judge(features, labels).findings if f.severity != "note"] == []
+
+
+def test_a_taught_encoder_finds_flips_beside_hard_images() -> None:
+    """A third of the others lie half way to the faces, so that no flip is far beyond them."""
+    features, labels, wrong = drawn(apart=12.0)
+    generator = np.random.default_rng(5)
+    others = (labels == "other") ^ wrong
+    features[others & (generator.random(NUM_IMAGES) < 1 / 3), 0] += 4.0
+    plain, taught = judge(features, labels), judge(features, labels, is_taught=True)
+    hidden = wrong & (labels == "other")
+    assert plain.wrong[hidden].mean() < 0.5
+    assert taught.wrong[wrong].mean() >= 0.9
+    assert wrong[taught.wrong].mean() >= 0.9
+    assert taught.findings[0].severity == "warning"
+    assert (taught.scores[taught.wrong] > special.logit(MislabelSettings().sure_probability)).all()
+
+
+def test_a_taught_encoder_raises_no_alarm_over_right_labels() -> None:
+    for seed, apart in enumerate((0.0, 1.0, 3.0, 4.0, 7.0)):
+        features, labels, _ = drawn(seed, flipped=0.0, apart=apart)
+        found = judge(features, labels, is_taught=True)
+        assert [f for f in found.findings if f.severity != "note"] == []
+
+
+def test_one_that_learnt_little_is_judged_like_an_untaught_one() -> None:
+    features, labels, _ = drawn(apart=2.0)
+    plain, taught = judge(features, labels), judge(features, labels, is_taught=True)
+    assert taught.accuracy < MislabelSettings().least_accuracy
+    np.testing.assert_array_equal(taught.wrong, plain.wrong)
+    np.testing.assert_array_equal(taught.scores, plain.scores)
+
+
+def test_a_value_of_which_none_is_left_is_fitted_to_all() -> None:
+    features, labels, _ = drawn()
+    y = (labels == "face").astype(np.intp)
+    logs = cross_fitted_log_probabilities(
+        features,
+        y,
+        clusters=np.arange(NUM_IMAGES),
+        num_folds=2,
+        settings=MislabelSettings(),
+        generator=np.random.default_rng(0),
+        left_out=y == 1,
+    )
+    assert ((logs.argmax(axis=1) == y).mean()) > 0.9
 
 
 def test_for_an_attribute_it_is_a_note() -> None:

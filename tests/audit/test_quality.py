@@ -103,6 +103,14 @@ def test_detail_of_skin_tones_counts_beyond_what_is_allowed() -> None:
     assert result.findings[0].limit == pytest.approx(0.5 + 0.2 + group.allowance)
 
 
+def test_block_edges_show_more_on_dark_skin_and_are_allowed_for() -> None:
+    values = 5 + normal() + 0.45 * SECOND
+    as_tone = found(made_images({"skin_tone": GROUPS}), compression=values)
+    assert as_tone.findings == ()
+    as_gender = found(made_images({"gender": GROUPS}), compression=values)
+    assert [f.severity for f in as_gender.findings] == ["warning"]
+
+
 def test_a_shift_within_what_is_allowed_has_no_small_p_value() -> None:
     result = found(made_images({"skin_tone": GROUPS}), noise=5 + normal() - 0.5 * SECOND)
     p_values = [g.p_value for g in result.groups if g.measure == "noise" and g.p_value is not None]
