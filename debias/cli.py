@@ -164,7 +164,11 @@ _FLAGS: dict[str, tuple[str, type, str]] = {
         str,
         "db-vae (the default), classifier, vae, beta-vae or autoencoder",
     ),
-    "--resampling": ("resampling.rule", str, "product (the default), max, paper or uniform"),
+    "--resampling": (
+        "resampling.rule",
+        str,
+        "product (the default), margin, max, paper, uniform",
+    ),
     "--seed": ("seed", int, "of initialisation, augmentation and sampling (0)"),
     "--epochs": ("training.epochs", int, "passes over the training faces (12)"),
     "--batch-size": ("training.batch_size", int, "images a step, half of them faces (128)"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from debias.cli_images import add_images, image_source
 from debias.cli_options import (
     add_groups,
+    add_include_images,
     add_output,
     label_provenance,
     names,
@@ -49,7 +50,13 @@ def add_audit(jobs: Any, add_job: Callable[..., Any]) -> None:
     )
     model = parser.add_argument_group("latent space")
     model.add_argument(
-        "--model", type=Path, metavar="RUN", help="a run directory of a DB-VAE or VAE to ask"
+        "--model",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="RUN",
+        help="a run directory of a DB-VAE or VAE to ask; repeatable: what the latents of further "
+        "ones tell of attributes stands beside that of the first",
     )
     model.add_argument(
         "--train-model",
@@ -75,8 +82,11 @@ def add_audit(jobs: Any, add_job: Callable[..., Any]) -> None:
         help="also write a cleaned, rebalanced set to DIR/rebalanced, for debias train --data",
     )
     output.add_argument(
-        "--include-ids", action="store_true", help="name some images of each finding in the page"
+        "--include-ids",
+        action="store_true",
+        help="name some images of each finding, and the rarest faces, in the page",
     )
+    add_include_images(output)
 
 
 def _trainer(chosen: argparse.Namespace) -> Callable[[ImageSource, Path], object]:
@@ -115,14 +125,19 @@ def _trainer(chosen: argparse.Namespace) -> Callable[[ImageSource, Path], object
 
 
 def _audit(chosen: argparse.Namespace) -> int:
-    from debias.jobs.audit import AuditJob, run_audit
+    from debias.jobs.audit import run_audit
+    from debias.jobs.audit_job import AuditJob, check_models
     from debias.reporting.audit_text import render_audit
 
-    if chosen.model is not None and chosen.train_model:
-        raise UsageError("--model and --train-model exclude each other")
     if chosen.set and not chosen.train_model:
         raise UsageError("sets a training up, and none is asked for", where="--set")
-    prepared = prepared_data(chosen, check=lambda: None)
+
+    def check() -> None:
+        check_models(
+            chosen.model, trains_model=chosen.train_model, include_images=chosen.include_images
+        )
+
+    prepared = prepared_data(chosen, check=check)
     take_groups(chosen, prepared)
     source = image_source(chosen, prepared)
     audit = run_audit(
@@ -133,11 +148,13 @@ def _audit(chosen: argparse.Namespace) -> int:
             groups=tuple(names(chosen.groups)),
             provenance=label_provenance(chosen),
             reference=chosen.reference,
-            model=chosen.model,
+            models=tuple(chosen.model),
             train=_trainer(chosen) if chosen.train_model else None,
+            assignments=tuple(chosen.set),
             embedding=chosen.embedding,
             write_manifest=chosen.write_manifest,
             include_ids=chosen.include_ids,
+            include_images=chosen.include_images,
             seed=chosen.seed,
             device=chosen.device,
             overwrite=chosen.overwrite,

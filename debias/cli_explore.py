@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from debias.cli_images import add_images, image_source
-from debias.cli_options import add_output, prepared_data
+from debias.cli_options import add_include_images, add_output, prepared_data
 
 
 def add_explore(jobs: Any, add_job: Callable[..., Any]) -> None:
@@ -24,11 +24,7 @@ def add_explore(jobs: Any, add_job: Callable[..., Any]) -> None:
         metavar="N|[I,J,...]",
         help="how many latents to show, the most telling first (12); or which, as in [3,7]",
     )
-    parser.add_argument(
-        "--include-images",
-        action="store_true",
-        help="show photographs too, and what the model makes of them (drawn faces always are)",
-    )
+    add_include_images(parser)
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of what is drawn at random (0)"
     )

@@ -75,6 +75,15 @@ def add_output(
     return output
 
 
+def add_include_images(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Add ``--include-images``."""
+    parser.add_argument(
+        "--include-images",
+        action="store_true",
+        help="show photographs too, and what the model makes of them (drawn faces always are)",
+    )
+
+
 def add_groups(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     """Add the options that say who belongs to which group, and return where they stand."""
     groups = parser.add_argument_group("subgroups")

@@ -78,6 +78,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(contents: dict[str, bytes]
     }
     definitions = {f"debias/_datasets/{path.name}" for path in (ROOT / "datasets").iterdir()}
     assert "debias/py.typed" in sources
+    assert {f"debias/reporting/{name}.schema.json" for name in ("report", "audit")} <= sources
     assert "debias/_datasets/lfw.toml" in definitions
     assert {name for name in contents if name.startswith("debias/")} == sources | definitions
     for name in definitions:

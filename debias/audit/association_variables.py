@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from debias.audit.images import AuditedImages
+from debias.audit.images import AuditedImages, num_different
 from debias.audit.measured import QUALITY_MEASURES, SKIN_MEASURES, MeasuredImages
 from debias.metrics.counts import UNKNOWN, attribute_values
 
@@ -227,7 +227,7 @@ def ready_pair(
     reason = ""
     if rows.size < settings.least_images:
         reason = f"both are known of {rows.size:,} images only"
-    elif clusters is not None and len(np.unique(clusters[rows])) < settings.least_images:
+    elif clusters is not None and num_different(clusters[rows]) < settings.least_images:
         reason = f"the images show fewer than {settings.least_images} persons or pictures"
     elif len(values) < 2 or len(partner_values) < 2:
         name = first.name if len(values) < 2 else second.name

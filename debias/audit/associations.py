@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,14 +17,13 @@ from debias.audit.association_variables import (
     AssociationSettings,
     Codes,
     Partner,
-    ReadyPair,
     Variable,
     compared,
     ready_pair,
 )
 from debias.audit.by_nature import SKIN_ITSELF, goes_by_nature
 from debias.audit.findings import Finding, Severity
-from debias.audit.images import AuditedImages
+from debias.audit.images import AuditedImages, num_different
 from debias.audit.measured import QUALITY_MEASURES, MeasuredImages
 from debias.audit.skin_scales import ESTIMATED
 from debias.metrics.contingency import Contingency, contingency
@@ -121,61 +120,60 @@ def associations(
     settings = settings or AssociationSettings()
     clusters, knows_persons = images.clusters, images.knows_persons
     two = list(compared(images, measured, settings))
-    ready = [ready_pair(first, second, clusters, settings) for first, second in two]
-    num_tests = sum(not each.reason for each in ready)
-    tested = [
-        None
-        if each.reason
-        else contingency(
-            first=each.first,
-            second=each.second,
-            clusters=None if clusters is None else clusters[each.rows],
-            smallest=settings.alpha / (2.0 * max(num_tests, 1)),
-            confidence=settings.confidence,
-            generator=generator,
-        )
-        for each in ready
-    ]
-    adjusted = iter(holm([found.p_value for found in tested if found is not None]).tolist())
+    # One pair after the other: all pairs' rows at once would take more memory than anything else.
     pairs = [
         _association(
             first,
             second,
-            each,
-            found,
-            p_value=None if found is None else next(adjusted),
             groups=images.groups,
             clusters=clusters,
             knows_persons=knows_persons,
+            # So small that Holm's correction for as many pairs can still find it.
+            smallest=settings.alpha / (2.0 * len(two)),
             settings=settings,
+            generator=generator,
         )
-        for (first, second), each, found in zip(two, ready, tested, strict=True)
+        for first, second in two
     ]
+    raw = {place: each.p_value for place, each in enumerate(pairs) if each.p_value is not None}
+    for place, p_value in zip(raw, holm(list(raw.values())).tolist(), strict=True):
+        pairs[place] = replace(pairs[place], p_value=p_value)
     order: tuple[Partner, ...] = ("label", "split", "attribute", "measure")
     pairs.sort(key=lambda pair: (order.index(pair.partner_kind), -np.nan_to_num(pair.cramers_v)))
     return Associations(
-        pairs=tuple(pairs), num_tests=num_tests, findings=tuple(_findings(pairs, settings))
+        pairs=tuple(pairs), num_tests=len(raw), findings=tuple(_findings(pairs, settings))
     )
 
 
 def _association(
     first: Variable,
     second: Variable,
-    ready: ReadyPair,
-    found: Contingency | None,
     *,
-    p_value: float | None,
     groups: tuple[str, ...],
     clusters: Codes | None,
     knows_persons: bool,
+    smallest: float,
     settings: AssociationSettings,
+    generator: np.random.Generator,
 ) -> Association:
-    shares = np.bincount(ready.first) / max(ready.rows.size, 1)
-    entropy = -float(np.sum(shares[shares > 0] * np.log(shares[shares > 0])))
+    """Return how far two variables go together, with the p-value before correction."""
+    ready = ready_pair(first, second, clusters, settings)
+    shared = None if clusters is None else clusters[ready.rows]
+    found: Contingency | None = None
     together: tuple[str, ...] = ()
-    if found is not None:
+    if not ready.reason:
+        found = contingency(
+            first=ready.first,
+            second=ready.second,
+            clusters=shared,
+            smallest=smallest,
+            confidence=settings.confidence,
+            generator=generator,
+        )
         row, column = np.unravel_index(np.argmax(found.residuals), found.counts.shape)
         together = (ready.values[row], ready.partner_values[column])
+    shares = np.bincount(ready.first) / max(ready.rows.size, 1)
+    entropy = -float(np.sum(shares[shares > 0] * np.log(shares[shares > 0])))
     return Association(
         attribute=first.name,
         partner=second.name,
@@ -184,9 +182,7 @@ def _association(
         partner_values=ready.partner_values,
         counts=() if found is None else tuple(map(tuple, found.counts.tolist())),
         num_images=int(ready.rows.size),
-        num_persons=len(np.unique(clusters[ready.rows]))
-        if clusters is not None and knows_persons
-        else None,
+        num_persons=num_different(shared) if shared is not None and knows_persons else None,
         num_left_out=ready.num_left_out,
         cramers_v=math.nan if found is None else found.cramers_v,
         low=math.nan if found is None else found.low,
@@ -194,7 +190,7 @@ def _association(
         information=math.nan if found is None else found.information,
         by_chance=math.nan if found is None else found.by_chance,
         share=math.nan if found is None else min(1.0, found.information / entropy),
-        p_value=p_value,
+        p_value=None if found is None else found.p_value,
         is_judged=not groups or bool(set(groups) & {*first.about, *second.about}),
         by_nature=_by_nature(first, second, settings),
         reason=ready.reason,

@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from debias.audit.findings import Concerned, Finding
+from debias.audit.rare_regions import RareRegion, rare_regions
+from debias.audit.weighted_faces import WeightedFace, weighted_faces
+from debias.data.shown import LEAST_PERSONS
 from debias.metrics.design_effects import design_effect
 from debias.metrics.intervals import Rate, rate
 from debias.resampling.histogram import LatentHistograms, build_histograms, kl_per_latent
@@ -40,6 +43,7 @@ class CoverageSettings:
         num_neighbours: whose mean distance tells how rare a face is jointly.
         rare_share: share of the faces taken for the jointly rarest.
         num_regions: regions that these are sorted into, at most.
+        least_persons: in each of several regions, so that their mean shows nobody.
         homogeneous: share of a homogeneous set (a normal distribution of the same covariance)
             whose neighbours are as far as those of what counts as sparse.
         limit: share of faces in sparse regions above which it is told.
@@ -52,6 +56,7 @@ class CoverageSettings:
     num_neighbours: int = 50
     rare_share: float = 0.05
     num_regions: int = 8
+    least_persons: int = LEAST_PERSONS
     homogeneous: float = 0.001
     limit: float = 0.01
     alpha: float = 0.005
@@ -82,27 +87,14 @@ class LatentUse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class RareRegion:
-    """Rare faces that lie in one direction from the mean.
-
-    Attributes:
-        rows: their positions among the audited images, the rarest first.
-        centre: the mean of their latents, shape (latent,); decoded it shows nobody.
-    """
-
-    rows: Codes
-    centre: Floats
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Coverage:
     """Who is rare in the latent space.
 
     Attributes:
         latents: every latent, in order.
         weights: the sampling weights, with their effective sample size and what drives them.
-        rarest: rows of the faces of largest weight, the largest first.
-        most_common: rows of those of smallest weight, the smallest first.
+        rarest: the faces of largest weight, the largest first.
+        most_common: those of smallest weight, the smallest first.
         rarity: how rare each face is jointly: the log of the mean distance to its nearest
             neighbours, shape (face,); NaN where it was not measured.
         sparse: the share of faces sparser than all but ``homogeneous`` of a homogeneous set.
@@ -113,8 +105,8 @@ class Coverage:
 
     latents: tuple[LatentUse, ...]
     weights: SamplingWeights
-    rarest: Codes
-    most_common: Codes
+    rarest: tuple[WeightedFace, ...]
+    most_common: tuple[WeightedFace, ...]
     rarity: Floats
     sparse: Rate
     num_persons: int | None
@@ -133,6 +125,7 @@ def latent_coverage(
     *,
     rows: Codes,
     persons: Codes | None,
+    margins: Floats | None = None,
     settings: CoverageSettings,
     generator: np.random.Generator,
 ) -> Coverage:
@@ -143,6 +136,7 @@ def latent_coverage(
         log_var: logs of the posterior variances, the same shape; None for an autoencoder.
         rows: the position of each face among the audited images, ascending, shape (face,).
         persons: the person of each face as integers from 0; None where none is known.
+        margins: the model's log odds of "face", shape (face,); for the rule ``margin``.
         settings: how rarity is measured.
         generator: draws the homogeneous set, and faces where there are many.
 
@@ -151,7 +145,7 @@ def latent_coverage(
     """
     resampling = settings.resampling
     kl = None if log_var is None else kl_per_latent(mu, log_var)
-    weights = sampling_weights(mu, settings=resampling, kl_per_latent=kl)
+    weights = sampling_weights(mu, settings=resampling, kl_per_latent=kl, margins=margins)
     order = np.argsort(-weights.probabilities, kind="stable")
     shown = min(settings.num_shown, len(order) // 2)
     whitened = whitened_latents(np.asarray(mu, dtype=np.float64)[:, list(weights.health.active)])
@@ -162,7 +156,17 @@ def latent_coverage(
     if measured:
         rarity = _log_distances(whitened, settings, generator)
         is_sparse = rarity > _homogeneous_limit(whitened.shape, settings, generator)
-        regions = _regions(mu, whitened, rarity, rows, settings)
+        num_rarest = max(1, round(settings.rare_share * len(mu)))
+        regions = rare_regions(
+            mu,
+            whitened,
+            rarest=np.argsort(-rarity, kind="stable")[:num_rarest],
+            rows=rows,
+            persons=persons,
+            weights=weights,
+            most_regions=settings.num_regions,
+            least_persons=settings.least_persons,
+        )
     sparse = rate(
         num_successes=int(is_sparse.sum()),
         num_trials=len(mu) if measured else 0,
@@ -172,8 +176,8 @@ def latent_coverage(
     return Coverage(
         latents=_latent_uses(mu, kl, histograms, weights.health.active),
         weights=weights,
-        rarest=rows[order[:shown]],
-        most_common=rows[order[::-1][:shown]],
+        rarest=weighted_faces(mu, weights, faces=order[:shown], rows=rows),
+        most_common=weighted_faces(mu, weights, faces=order[::-1][:shown], rows=rows),
         rarity=rarity,
         sparse=sparse,
         num_persons=None if persons is None else int(np.unique(persons[is_sparse]).size),
@@ -219,31 +223,6 @@ def _homogeneous_limit(
     drawn = generator.standard_normal((min(shape[0], MOST_REFERENCES), shape[1]))
     logs = _log_distances(whitened_latents(drawn), settings, generator)
     return float(logs.mean() - special.ndtri(settings.homogeneous) * logs.std())
-
-
-def _regions(
-    mu: NDArray[np.floating],
-    whitened: Floats,
-    rarity: Floats,
-    rows: Codes,
-    settings: CoverageSettings,
-) -> tuple[RareRegion, ...]:
-    """Return the rarest faces sorted by the direction in which they lie from the mean."""
-    from sklearn.cluster import KMeans
-
-    number = max(1, round(settings.rare_share * len(rarity)))
-    rarest = np.argsort(-rarity, kind="stable")[:number]
-    lengths = np.linalg.norm(whitened[rarest], axis=1, keepdims=True)
-    directions = whitened[rarest] / np.maximum(lengths, _SMALLEST)
-    num_regions = max(1, min(settings.num_regions, number // 5))
-    places = KMeans(num_regions, n_init=3, random_state=0).fit_predict(directions)
-    found = [rarest[places == place] for place in range(num_regions)]
-    return tuple(
-        RareRegion(
-            rows=rows[members], centre=np.asarray(mu, dtype=np.float64)[members].mean(axis=0)
-        )
-        for members in sorted(found, key=len, reverse=True)
-    )
 
 
 def _latent_uses(

@@ -111,6 +111,13 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "name for it.",
             advice="Look at what they share; collect more of it, or draw them more often.",
         ),
+        "rare-kind": Kind(
+            title="Rare kinds of faces",
+            meaning="A few faces share something that sets them apart from all others, with or "
+            "without a name for it.",
+            advice="Look at what they share; collect more of it, or say that results are not "
+            "about it.",
+        ),
         "junk": Kind(
             title="Images that look like no face of this set",
             meaning="A wrong crop or something else among the faces.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from debias.audit.by_nature import DETAIL_ALLOWANCES, goes_by_nature
+from debias.audit.images import num_different
 from debias.audit.measured import MeasuredImages
 from debias.audit.quality_limits import (
     WORSE_ABOVE,
@@ -21,7 +22,13 @@ from debias.audit.quality_limits import (
 from debias.metrics.counts import Grouping
 from debias.metrics.design_effects import cluster_units, design_effects
 from debias.metrics.intervals import Rate, rate
-from debias.metrics.superiority import Superiority, shift_p_values, superiorities
+from debias.metrics.superiority import (
+    RankedRows,
+    Superiority,
+    rank_rows,
+    shift_p_values,
+    superiorities,
+)
 
 Codes = NDArray[np.intp]
 
@@ -75,34 +82,40 @@ class GroupQuality:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RankedFaces:
+    """The faces of which a measure could be taken, by ascending value.
+
+    Attributes:
+        measure: one of :data:`debias.audit.quality_limits.COMPARED`.
+        faces: their places among all faces, shape (row,).
+        values: of the measure, shape (row,).
+        ranked: the values, to compare groups by.
+        flawed: which pictures are, shape (row,); None where the measure has no limit.
+        ranked_flaws: those likewise; None where no picture is flawed, or all are.
+        clusters: what the faces share, shape (row,); None for nothing.
+    """
+
+    measure: str
+    faces: Codes
+    values: Values
+    ranked: RankedRows
+    flawed: NDArray[np.bool_] | None
+    ranked_flaws: RankedRows | None
+    clusters: Codes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedGroups:
     """A measure of the faces of one grouping.
 
     Attributes:
-        grouping: of all faces.
-        measure: one of :data:`debias.audit.quality_limits.COMPARED`.
-        rows: positions among the audited images of the faces measured, shape (row,).
-        values: of the measure, shape (row,).
-        codes: the group of each, shape (row,).
-        superiorities: of each group, with intervals of 95 %.
-        flawed: which pictures are, shape (row,); None where the measure has no limit.
-        flaw_p_values: of each group; none where no picture is flawed, or all are.
-        tested: the groups that are tested.
-        by_nature: why they differ in any set; None if they need not.
-        allowance: how far from 0.5 superiorities may lie by nature.
+        groups: of the grouping, in its order, not tested yet.
+        p_values: before correction, by the position of each group that is tested: of its values,
+            and of the flawed ones if there are any.
     """
 
-    grouping: Grouping
-    measure: str
-    rows: Codes
-    values: Values
-    codes: Codes
-    superiorities: tuple[Superiority, ...]
-    flawed: NDArray[np.bool_] | None
-    flaw_p_values: tuple[float, ...]
-    tested: tuple[int, ...]
-    by_nature: str | None
-    allowance: float
+    groups: tuple[GroupQuality, ...]
+    p_values: Mapping[int, tuple[float, ...]]
 
 
 def quality_values(measured: MeasuredImages, measure: str) -> Values:
@@ -118,10 +131,75 @@ def quality_values(measured: MeasuredImages, measure: str) -> Values:
     return measured.table[measure].to_numpy(dtype=np.float64)
 
 
-def p_values_of(compared: ComparedGroups, code: int) -> list[float]:
-    """Return the p-values of a group: of its values, and of the flawed ones if there are any."""
-    found = [_p_value(compared.superiorities[code], compared.allowance)]
-    return [*found, *compared.flaw_p_values[code : code + 1]]
+def ranked_faces(values: Values, measure: str, clusters: Codes | None) -> RankedFaces:
+    """Return the faces by a measure, to be held against any number of groupings.
+
+    Args:
+        values: of the measure, shape (face,); NaN where it cannot be taken.
+        measure: one of :data:`debias.audit.quality_limits.COMPARED`.
+        clusters: what the faces share, shape (face,); None for nothing.
+    """
+    order = np.argsort(values, kind="stable")
+    order = order[np.isfinite(values[order])]
+    known = values[order]
+    shared = None if clusters is None else clusters[order]
+    flawed = is_flawed(measure, known)
+    differ = flawed is not None and flawed.any() and not flawed.all()
+    return RankedFaces(
+        measure=measure,
+        faces=order,
+        values=known,
+        ranked=rank_rows(values=known, clusters=shared),
+        flawed=flawed,
+        ranked_flaws=rank_rows(values=flawed, clusters=shared)
+        if flawed is not None and differ
+        else None,
+        clusters=shared,
+    )
+
+
+def compared_groups(
+    grouping: Grouping, faces: RankedFaces, *, knows_persons: bool, settings: QualitySettings
+) -> ComparedGroups:
+    """Return one measure of each group of a grouping, with p-values before correction.
+
+    Args:
+        grouping: of all faces.
+        faces: by the measure.
+        knows_persons: whether what they share is persons.
+        settings: which groups are large enough.
+    """
+    codes, num_groups = grouping.codes[faces.faces], len(grouping.groups)
+    ranked = superiorities(faces.ranked, codes=codes, num_groups=num_groups)
+    reasons = (
+        goes_by_nature(name, faces.measure, named=settings.skin_tone_attributes)
+        for name in grouping.columns
+    )
+    by_nature = next((reason for reason in reasons if reason is not None), None)
+    allowance = 0.0 if by_nature is None else DETAIL_ALLOWANCES.get(faces.measure, 0.0)
+    flaw_p_values: tuple[float, ...] = ()
+    if faces.ranked_flaws is not None:
+        flaw_p_values = shift_p_values(faces.ranked_flaws, codes=codes, num_groups=num_groups)
+    return ComparedGroups(
+        groups=tuple(
+            _group_quality(
+                grouping,
+                code,
+                faces,
+                codes == code,
+                found,
+                by_nature=by_nature,
+                allowance=allowance,
+                knows_persons=knows_persons,
+                settings=settings,
+            )
+            for code, found in enumerate(ranked)
+        ),
+        p_values={
+            code: (_p_value(ranked[code], allowance), *flaw_p_values[code : code + 1])
+            for code in _tested(grouping, faces, codes, ranked, settings)
+        },
+    )
 
 
 def _p_value(found: Superiority, allowance: float) -> float:
@@ -136,142 +214,79 @@ def _p_value(found: Superiority, allowance: float) -> float:
     return max(found.p_value, min(1.0, float(2.0 * special.ndtr(-beyond))))
 
 
-def compared_groups(
-    grouping: Grouping,
-    measure: str,
-    faces: Codes,
-    values: Values,
-    clusters: Codes | None,
-    *,
-    settings: QualitySettings,
-) -> ComparedGroups:
-    """Return a measure of the groups of faces, tested.
-
-    Args:
-        grouping: of the faces.
-        measure: one of :data:`debias.audit.quality_limits.COMPARED`.
-        faces: their positions among the audited images, shape (face,).
-        values: of the measure, shape (face,); NaN where it cannot be taken.
-        clusters: what the audited images share, shape (image,); None for nothing.
-        settings: which groups are large enough.
-    """
-    usable = np.flatnonzero(np.isfinite(values))
-    rows, known, codes = faces[usable], values[usable], grouping.codes[usable]
-    shared = None if clusters is None else clusters[rows]
-    num_groups = len(grouping.groups)
-    ranked = superiorities(values=known, codes=codes, num_groups=num_groups, clusters=shared)
-    reasons = (
-        goes_by_nature(name, measure, named=settings.skin_tone_attributes)
-        for name in grouping.columns
-    )
-    by_nature = next((reason for reason in reasons if reason is not None), None)
-    flawed = is_flawed(measure, known)
-    flaw_p_values: tuple[float, ...] = ()
-    if flawed is not None and flawed.any() and not flawed.all():
-        flaw_p_values = shift_p_values(
-            values=flawed, codes=codes, num_groups=num_groups, clusters=shared
-        )
-    return ComparedGroups(
-        grouping=grouping,
-        measure=measure,
-        rows=rows,
-        values=known,
-        codes=codes,
-        superiorities=ranked,
-        flawed=flawed,
-        flaw_p_values=flaw_p_values,
-        tested=_tested(grouping, measure, known, codes, ranked, settings),
-        by_nature=by_nature,
-        allowance=0.0 if by_nature is None else DETAIL_ALLOWANCES.get(measure, 0.0),
-    )
-
-
 def _tested(
     grouping: Grouping,
-    measure: str,
-    values: Values,
+    faces: RankedFaces,
     codes: Codes,
     ranked: Sequence[Superiority],
     settings: QualitySettings,
 ) -> tuple[int, ...]:
     """Return the groups that are tested: large enough ones, and the worse of two that mirror."""
     counts = np.bincount(codes, minlength=len(grouping.groups))
-    if values.size == 0 or values.min() == values.max():
+    if faces.values.size == 0 or faces.values[0] == faces.values[-1]:
         return ()
     single = len(grouping.columns) == 1
     others = counts.sum() - counts
     enough = (counts >= settings.least_images) & (others >= settings.least_images)
     chosen = np.flatnonzero(enough & (grouping.known | single))
     if np.count_nonzero(counts) == 2:
-        sign = -1.0 if measure in WORSE_ABOVE else 1.0
+        sign = -1.0 if faces.measure in WORSE_ABOVE else 1.0
         chosen = np.array(sorted(chosen, key=lambda code: sign * ranked[int(code)].value)[:1])
     return tuple(chosen.tolist())
 
 
-def group_quality(
-    compared: ComparedGroups,
+def _group_quality(
+    grouping: Grouping,
     code: int,
-    p_values: Sequence[float],
-    clusters: Codes | None,
+    faces: RankedFaces,
+    inside: NDArray[np.bool_],
+    found: Superiority,
     *,
+    by_nature: str | None,
+    allowance: float,
     knows_persons: bool,
     settings: QualitySettings,
 ) -> GroupQuality:
-    """Return one group of a measure.
-
-    Args:
-        compared: all groups of it.
-        code: the position of the group.
-        p_values: those of :func:`p_values_of` after correction; none if it was not tested.
-        clusters: what the audited images share, shape (image,); None for nothing.
-        knows_persons: whether that is persons.
-        settings: how to count.
-    """
-    grouping, inside = compared.grouping, compared.codes == code
-    values = compared.values[inside]
+    """Return one group of a measure."""
+    rows = np.flatnonzero(inside)
     worst = settings.worst_share
-    if compared.measure in WORSE_ABOVE:
+    if faces.measure in WORSE_ABOVE:
         worst = 1.0 - worst
     levels = (0.25, 0.5, 0.75, worst)
     low, median, high, tail = (
-        np.quantile(values, levels).tolist() if values.size else [math.nan] * 4
+        np.quantile(faces.values[rows], levels).tolist() if rows.size else [math.nan] * 4
     )
-    rows = compared.rows[inside]
+    num_persons = None
+    if faces.clusters is not None and knows_persons:
+        num_persons = num_different(faces.clusters[rows])
     return GroupQuality(
         columns=grouping.columns,
         values=grouping.groups[code],
-        measure=compared.measure,
-        num_images=int(values.size),
-        num_persons=None
-        if clusters is None or not knows_persons
-        else len(np.unique(clusters[rows])),
-        num_unmeasured=int((grouping.codes == code).sum() - values.size),
+        measure=faces.measure,
+        num_images=rows.size,
+        num_persons=num_persons,
+        num_unmeasured=int(np.count_nonzero(grouping.codes == code)) - rows.size,
         quartiles=(low, median, high),
         worst=tail,
-        superiority=compared.superiorities[code],
-        p_value=p_values[0] if p_values else None,
-        flawed=_rate(compared, inside, clusters, settings),
-        flawed_elsewhere=_rate(compared, ~inside, clusters, settings),
-        flawed_p_value=p_values[1] if len(p_values) > 1 else None,
-        by_nature=compared.by_nature,
-        allowance=compared.allowance,
+        superiority=found,
+        p_value=None,
+        flawed=_rate(faces, rows, settings),
+        flawed_elsewhere=_rate(faces, np.flatnonzero(~inside), settings),
+        flawed_p_value=None,
+        by_nature=by_nature,
+        allowance=allowance,
     )
 
 
-def _rate(
-    compared: ComparedGroups,
-    chosen: NDArray[np.bool_],
-    clusters: Codes | None,
-    settings: QualitySettings,
-) -> Rate | None:
+def _rate(faces: RankedFaces, rows: Codes, settings: QualitySettings) -> Rate | None:
     """Return the share of flawed pictures; None where the measure has no limit."""
-    if compared.flawed is None:
+    if faces.flawed is None:
         return None
-    flawed = compared.flawed[chosen]
+    flawed = faces.flawed[rows]
     nobody = np.zeros(flawed.size, dtype=np.intp)
     units = None
-    if clusters is not None:
-        units = cluster_units(codes=nobody, clusters=clusters[compared.rows[chosen]])
+    if faces.clusters is not None:
+        units = cluster_units(codes=nobody, clusters=faces.clusters[rows])
     effects = design_effects(
         values=flawed, codes=nobody, num_groups=1, units=units, confidence=settings.confidence
     )

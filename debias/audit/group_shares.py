@@ -15,16 +15,23 @@ class RepresentationSettings:
     """What counts as too few.
 
     Attributes:
-        least_ratio: a group whose share is below this part of the reference's is a finding.
-        serious_ratio: below this part the finding is serious.
+        note_ratio: a group whose share is below this part of the reference's beyond chance is a
+            finding; four fifths, as in [EEOC1978].
+        warning_ratio: below this part the finding is a warning.
+        serious_ratio: below this part it is serious.
         most_unknown: share of unknown values above which an attribute is a finding.
         alpha: the chance of any false finding, over all groups.
         confidence: of intervals.
         recall: that a test of fairness is planned for.
         margin: the difference in recall that such a test must settle.
+
+    References:
+        [EEOC1978] Uniform Guidelines on Employee Selection Procedures, section 4 D. 43 Federal
+        Register 38290.
     """
 
-    least_ratio: float = 0.5
+    note_ratio: float = 0.8
+    warning_ratio: float = 0.5
     serious_ratio: float = 0.1
     most_unknown: float = 0.05
     alpha: float = 0.005
@@ -48,7 +55,7 @@ class GroupShare:
         family_high: upper limit that does.
         reference: the share it is held against; None without one.
         ratio: of the two shares; None without a reference, or where that is 0.
-        p_value: one-sided, that the share is below ``least_ratio`` of the reference only by
+        p_value: one-sided, that the share is below ``note_ratio`` of the reference only by
             chance, by Holm over all groups; None where it was not tested.
         num_to_reference: faces to add, all others kept, for the reference's share; None without.
         num_for_test: independent faces to add so that a test of recall can settle the margin.

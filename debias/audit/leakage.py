@@ -22,8 +22,8 @@ class Leakage:
     """What is in more than one split.
 
     Attributes:
-        num_identified: images whose person is known.
-        num_people: people known.
+        num_identified: images that can be read and whose person is known.
+        num_people: people known in these.
         num_torn_people: of them in more than one split.
         num_torn_pictures: files of which windows are in more than one split.
         people_by_splits: how many people each pair of splits shares, by names such as
@@ -42,16 +42,19 @@ class Leakage:
     findings: tuple[Finding, ...]
 
 
-def find_leakage(table: pd.DataFrame) -> Leakage:
+def find_leakage(table: pd.DataFrame, *, readable: NDArray[np.bool_] | None = None) -> Leakage:
     """Return which people and pictures are in more than one split.
 
-    An image without a split is in none, and one whose person is unknown shows nobody else.
+    An image without a split is in none, one whose person is unknown shows nobody else, and one
+    that cannot be read shows nobody.
 
     Args:
         table: of a manifest that may be torn; see
             :func:`debias.data.manifest.manifest_from_table`.
+        readable: which images can be decoded, shape (image,); None for all.
     """
-    split, person = table["split"], table["identity_id"]
+    seen = np.ones(len(table), dtype=np.bool_) if readable is None else readable
+    split, person = table["split"].where(seen), table["identity_id"].where(seen)
     torn_person, torn_picture = _torn(split, person), _torn(split, table["path"])
     num_torn_people = int(person[torn_person].nunique())
     num_torn_pictures = int(table["path"][torn_picture].nunique())

@@ -56,12 +56,15 @@ class MeasuredImages:
         hashes: perceptual hashes, uint64 of shape (image, word); zeros where unreadable.
         thumbnails: grey, uint8 of shape (image, :data:`THUMBNAIL_SIDE`, :data:`THUMBNAIL_SIDE`),
             mapped from disk.
+        chroma: the colour of the thumbnails, Cb and Cr with 128 for none, uint8 of shape (image,
+            :data:`THUMBNAIL_SIDE`, :data:`THUMBNAIL_SIDE`, 2), mapped from disk.
         directory: where the files of the pass lie.
     """
 
     table: pd.DataFrame
     hashes: NDArray[np.uint64]
     thumbnails: NDArray[np.uint8]
+    chroma: NDArray[np.uint8]
     directory: Path
 
     @property

@@ -215,6 +215,7 @@ class _Search:
     ) -> None:
         self._hashes, self._thumbnails = hashes, thumbnails
         self._rows, self._settings = rows, settings
+        self._indices: dict[int, tuple[Rows, HammingIndex]] = {}
         self.plain = [self._structure(margin) < settings.min_structure for margin in MARGINS]
 
     def among(self, places: Rows, change: _Change) -> CopyPairs:
@@ -228,10 +229,18 @@ class _Search:
         own = self._hashes[self._rows[places], _words(change.view)]
         unchanged = change.window == WHOLE and not change.mirrored
         asked = own if unchanged else self._changed_hashes(places, change)
-        index = HammingIndex(own, radius=self._settings.radius)
+        index = self._index(places, own, change.view)
         first, second, _ = index.near(asked, most=MOST_HITS + 1)  # itself may be among them
         wanted = second < first if unchanged else second != first
         return self._compared(places[first[wanted]], places[second[wanted]], change)
+
+    def _index(self, places: Rows, own: NDArray[np.uint64], view: int) -> HammingIndex:
+        """Return an index of these pictures; the last one where they are the same."""
+        known = self._indices.get(view)
+        if known is None or not np.array_equal(known[0], places):
+            known = places, HammingIndex(own, radius=self._settings.radius)
+            self._indices[view] = known
+        return known[1]
 
     def inherited(self, pairs: CopyPairs, representative: Rows, change: _Change) -> CopyPairs:
         """Return, for pairs of leaders, the pairs of the first with the followers of the second."""

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -35,9 +37,12 @@ MEASURES = ("complexity", *QUALITY_MEASURES, *SKIN_MEASURES)
 HASH_COLUMNS = tuple(f"hash_{word}" for word in range(NUM_WORDS))
 PART_COLUMNS = ("row", "digest", "reason", *MEASURES, *HASH_COLUMNS)
 PASS_FILE = "pass.json"
-THUMBNAILS_FILE = "thumbnails.npy"
+_THUMBNAIL = (THUMBNAIL_SIDE, THUMBNAIL_SIDE)
+ARRAYS: Mapping[str, tuple[int, ...]] = MappingProxyType(
+    {"thumbnails": _THUMBNAIL, "chroma": (*_THUMBNAIL, 2)}
+)
+"""The bytes kept of each image beside its measures, by the file's name, and their shape."""
 _PARTS = "part-*.parquet"
-_SHAPE = (THUMBNAIL_SIDE, THUMBNAIL_SIDE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -51,6 +56,7 @@ class MeasuredRows:
         measures: float64 of shape (image, measure), in the order of :data:`MEASURES`.
         hashes: uint64 of shape (image, word); zeros where unreadable.
         thumbnails: grey, uint8 of shape (image, height, width); zeros where unreadable.
+        chroma: their colour, uint8 of shape (image, height, width, 2); zeros where unreadable.
     """
 
     rows: NDArray[np.intp]
@@ -59,6 +65,7 @@ class MeasuredRows:
     measures: NDArray[np.float64]
     hashes: NDArray[np.uint64]
     thumbnails: NDArray[np.uint8]
+    chroma: NDArray[np.uint8]
 
     @classmethod
     def unknown(cls, num_rows: int) -> MeasuredRows:
@@ -69,7 +76,9 @@ class MeasuredRows:
             reasons=np.full(num_rows, None, dtype=np.object_),
             measures=np.full((num_rows, len(MEASURES)), np.nan),
             hashes=np.zeros((num_rows, NUM_WORDS), dtype=np.uint64),
-            thumbnails=np.zeros((num_rows, *_SHAPE), dtype=np.uint8),
+            **{
+                name: np.zeros((num_rows, *shape), dtype=np.uint8) for name, shape in ARRAYS.items()
+            },
         )
 
     def set(self, places: NDArray[np.intp], measures: Mapping[str, NDArray[np.generic]]) -> None:
@@ -129,7 +138,7 @@ def open_parts(directory: Path, *, key: str, num_images: int, resume: bool) -> P
                 where=directory,
                 hint="Resume with those, or start another one elsewhere",
             )
-        if folder.has_thumbnails():
+        if folder.has_arrays():
             return folder
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -142,10 +151,11 @@ def open_parts(directory: Path, *, key: str, num_images: int, resume: bool) -> P
             where=directory,
             hint="Check the space left and the permissions",
         ) from problem
-    with atomic_path(folder.thumbnails) as temporary, temporary.open("wb") as file:
-        header = {"descr": "|u1", "fortran_order": False, "shape": (num_images, *_SHAPE)}
-        np.lib.format.write_array_header_1_0(file, header)
-        file.truncate(file.tell() + num_images * THUMBNAIL_SIDE**2)
+    for name, shape in ARRAYS.items():
+        with atomic_path(folder.array(name)) as temporary, temporary.open("wb") as file:
+            header = {"descr": "|u1", "fortran_order": False, "shape": (num_images, *shape)}
+            np.lib.format.write_array_header_1_0(file, header)
+            file.truncate(file.tell() + num_images * math.prod(shape))
     write_json(pass_file, about)
     return folder
 
@@ -162,18 +172,19 @@ class PartsFolder:
     directory: Path
     num_images: int
 
-    @property
-    def thumbnails(self) -> Path:
-        """The array of all thumbnails, in the order of the manifest."""
-        return self.directory / THUMBNAILS_FILE
+    def array(self, name: str) -> Path:
+        """Return the file of one of :data:`ARRAYS`, of all images in the order of the manifest."""
+        return self.directory / f"{name}.npy"
 
-    def has_thumbnails(self) -> bool:
-        """Return whether the array is there, and for as many images."""
+    def has_arrays(self) -> bool:
+        """Return whether the arrays are there, and for as many images."""
         try:
-            found = np.load(self.thumbnails, mmap_mode="r").shape
+            return all(
+                np.load(self.array(name), mmap_mode="r").shape == (self.num_images, *shape)
+                for name, shape in ARRAYS.items()
+            )
         except (OSError, EOFError, ValueError):
             return False
-        return bool(found == (self.num_images, *_SHAPE))
 
     def read(self, number: int, key: str, rows: NDArray[np.intp]) -> pd.DataFrame | None:
         """Return the table of a part; None if it is not there, or damaged.
@@ -190,33 +201,38 @@ class PartsFolder:
         return table if np.array_equal(table["row"], rows) else None
 
     def write(self, number: int, key: str, part: MeasuredRows) -> pd.DataFrame:
-        """Keep a part and return its table: its thumbnails, then its table, which makes it count.
+        """Keep a part and return its table: its arrays, then its table, which makes it count.
 
         They are written, never mapped: a full disk is then an error like any other.
 
         Raises:
             OutputError: the disk is full, or the folder cannot be written.
         """
-        rows = part.rows
-        try:
-            with self.thumbnails.open("r+b") as file:
-                first = file.seek(0, os.SEEK_END) - self.num_images * THUMBNAIL_SIDE**2
-                for start, stop in _runs(rows):
-                    file.seek(first + int(rows[start]) * THUMBNAIL_SIDE**2)
-                    file.write(part.thumbnails[start:stop].tobytes())
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as problem:
-            raise OutputError(
-                f"cannot be written: {problem.strerror}",
-                where=self.thumbnails,
-                hint="Check the space left and the permissions",
-            ) from problem
+        for name, shape in ARRAYS.items():
+            self._write_array(name, part.rows, getattr(part, name), math.prod(shape))
         for old in self.directory.glob(f"part-{number:05d}-*.parquet"):
             old.unlink()
         table = part.table()
         write_table(table, self._part(number, key))
         return table
+
+    def _write_array(
+        self, name: str, rows: NDArray[np.intp], content: NDArray[np.uint8], num_bytes: int
+    ) -> None:
+        try:
+            with self.array(name).open("r+b") as file:
+                first = file.seek(0, os.SEEK_END) - self.num_images * num_bytes
+                for start, stop in _runs(rows):
+                    file.seek(first + int(rows[start]) * num_bytes)
+                    file.write(content[start:stop].tobytes())
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as problem:
+            raise OutputError(
+                f"cannot be written: {problem.strerror}",
+                where=self.array(name),
+                hint="Check the space left and the permissions",
+            ) from problem
 
     def gather(self, tables: Sequence[pd.DataFrame], manifest: Manifest) -> MeasuredImages:
         """Return all parts as one table in the order of the manifest.
@@ -233,7 +249,8 @@ class PartsFolder:
         return MeasuredImages(
             table=pd.concat([table, whole[list(MEASURES)]], axis=1),
             hashes=whole[list(HASH_COLUMNS)].to_numpy(dtype=np.uint64),
-            thumbnails=np.load(self.thumbnails, mmap_mode="r"),
+            thumbnails=np.load(self.array("thumbnails"), mmap_mode="r"),
+            chroma=np.load(self.array("chroma"), mmap_mode="r"),
             directory=self.directory,
         )
 

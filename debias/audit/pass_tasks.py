@@ -17,6 +17,7 @@ from debias.audit.hashing import perceptual_hashes
 from debias.audit.pass_parts import MeasuredRows, joined
 from debias.audit.pixel_measures import (
     central_patch,
+    chroma_thumbnails,
     complexities,
     detail_measures,
     grey_thumbnails,
@@ -145,6 +146,7 @@ def _measure(windows: Sequence[_Window]) -> MeasuredRows:
         small = halved(pixels)
         thumbnails = grey_thumbnails(small)
         found.thumbnails[known] = thumbnails
+        found.chroma[known] = chroma_thumbnails(small)
         found.hashes[known] = perceptual_hashes(thumbnails)
         found.set(known, {"width": widths, "height": heights})
         found.set(known, {"complexity": complexities(thumbnails)})

@@ -114,6 +114,21 @@ def grey_thumbnails(small: Bytes) -> Bytes:
     return (grey >> 8).astype(np.uint8)
 
 
+def chroma_thumbnails(small: Bytes) -> Bytes:
+    """Return how blue and how red reduced pictures are, beside grey: Cb and Cr of ITU-R BT.601.
+
+    Args:
+        small: shape (image, height, width, channel).
+
+    Returns:
+        Shape (image, height, width, 2); 128 for grey.
+    """
+    grey = grey_thumbnails(small).astype(np.int16)
+    blue = 128 + (small[..., 2] - grey) * 9 // 16
+    red = 128 + (small[..., 0] - grey) * 23 // 32
+    return np.stack([blue, red], axis=-1).clip(0, 255).astype(np.uint8)
+
+
 def complexities(thumbnails: Bytes) -> NDArray[np.float64]:
     """Return the bytes that a lossless coding takes, by the thumbnail's bytes [Serra2020].
 

@@ -25,7 +25,7 @@ from debias.data.manifest import WINDOW_COLUMNS, Manifest
 from debias.data.pool import in_order, num_cores
 from debias.errors import ConfigError, DataError
 
-FORMAT = 1
+FORMAT = 2
 """Raise it when the same files and settings come to give other measures."""
 FILES_A_TASK = 32
 

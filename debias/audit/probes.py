@@ -2,20 +2,25 @@
 
 Neither names a latent. Which latent carries an attribute, and how much of it, changes from one
 training to the next; so per-latent figures stand beside what chance alone gives, the probe over
-all latents stands first, and several trainings are told by their spread.
+all latents stands first, and several trainings are told by their spread; see
+:mod:`debias.audit.probe_spread`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import special
 
 from debias.audit.information import informations, latent_bins, mutual_information
+from debias.audit.linear_probe import most_folds, probe_accuracy
 from debias.metrics.pairs import holm
+
+SURE = 0.05
+"""The adjusted p-value up to which a latent is said to carry an attribute."""
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
@@ -65,6 +70,11 @@ class LatentInformation:
     p_value: float
     adjusted_p_value: float
 
+    @property
+    def is_sure(self) -> bool:
+        """Whether the latent says more of the attribute than chance, at :data:`SURE`."""
+        return self.adjusted_p_value <= SURE
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttributeProbe:
@@ -85,6 +95,8 @@ class AttributeProbe:
         highest: of the repeats.
         chance: 1 / number of values.
         highest_by_chance: of the repeats with a shuffled attribute.
+        p_value: one-sided, of a balanced accuracy no better than ``chance``, for all attributes
+            by Holm's method; NaN where the attribute cannot be probed.
         latents: what each latent says by itself, the most telling first.
     """
 
@@ -100,29 +112,23 @@ class AttributeProbe:
     highest: float
     chance: float
     highest_by_chance: float
+    p_value: float
     latents: tuple[LatentInformation, ...]
 
+    @property
+    def is_told(self) -> bool:
+        """Whether all latents together tell it better than chance, at :data:`SURE`."""
+        return self.p_value <= SURE
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProbeSpread:
-    """The same probe in several trainings.
+    @property
+    def most_telling(self) -> LatentInformation | None:
+        """The latent that tells most of it; None where the attribute cannot be probed."""
+        return self.latents[0] if self.latents else None
 
-    Attributes:
-        attribute: its name.
-        num_runs: trainings in which it could be probed.
-        mean: of the balanced accuracies of the probe over all latents; NaN without a run.
-        lowest: of them.
-        highest: of them.
-        most_telling: the largest share of the attribute's entropy in one latent, lowest and
-            highest over the trainings.
-    """
-
-    attribute: str
-    num_runs: int
-    mean: float
-    lowest: float
-    highest: float
-    most_telling: tuple[float, float]
+    def carried_by(self, latent: int) -> LatentInformation | None:
+        """Return what a latent says of it, if that is more than chance; else None."""
+        found = (each for each in self.latents if each.latent == latent and each.is_sure)
+        return next(found, None)
 
 
 def probe_latents(
@@ -151,32 +157,6 @@ def probe_latents(
         for name in attributes.columns
     ]
     return _adjusted(found)
-
-
-def spread_over_runs(runs: Sequence[Sequence[AttributeProbe]]) -> tuple[ProbeSpread, ...]:
-    """Return how far the probes of several trainings agree, an entry an attribute.
-
-    Args:
-        runs: for each training what :func:`probe_latents` gave.
-    """
-    by_name: dict[str, list[AttributeProbe]] = {}
-    for run in runs:
-        for probe in run:
-            by_name.setdefault(probe.attribute, []).extend([probe] if probe.values else [])
-    return tuple(_spread(name, probes) for name, probes in by_name.items())
-
-
-def _spread(name: str, probes: list[AttributeProbe]) -> ProbeSpread:
-    accuracy = [probe.balanced_accuracy for probe in probes] or [float("nan")]
-    telling = [probe.latents[0].share for probe in probes if probe.latents] or [float("nan")]
-    return ProbeSpread(
-        attribute=name,
-        num_runs=len(probes),
-        mean=float(np.mean(accuracy)),
-        lowest=min(accuracy),
-        highest=max(accuracy),
-        most_telling=(min(telling), max(telling)),
-    )
 
 
 def _probe(
@@ -212,7 +192,7 @@ def _probe(
     labels = np.full(len(column), -1, dtype=np.intp)
     labels[known] = codes
     y = np.searchsorted(common, labels[rows])
-    num_folds = 0 if reason else _num_folds(y, persons[rows], settings.num_folds)
+    num_folds = 0 if reason else most_folds(y, persons[rows], settings.num_folds)
     if not reason and num_folds < 2:
         reason = "a value is known of one person only"
     if reason:
@@ -225,14 +205,20 @@ def _probe(
             highest=float("nan"),
             chance=float("nan"),
             highest_by_chance=float("nan"),
+            p_value=float("nan"),
             latents=(),
             **counts,
         )
     shuffled = _shuffled(y, persons[rows], settings.num_permutations, generator)
-    right, lucky = (
-        [_accuracy(mu[rows], targets, persons[rows], num_folds, generator) for targets in versions]
+    told, untold = (
+        [
+            probe_accuracy(mu[rows], targets, persons[rows], num_folds, generator)
+            for targets in versions
+        ]
         for versions in ([y] * settings.num_repeats, shuffled[: settings.num_repeats])
     )
+    right, errors = zip(*told, strict=True)
+    chance = 1.0 / common.size
     return AttributeProbe(
         attribute=name,
         values=tuple(str(names[place]) for place in common),
@@ -240,17 +226,12 @@ def _probe(
         balanced_accuracy=float(np.mean(right)),
         lowest=min(right),
         highest=max(right),
-        chance=1.0 / common.size,
-        highest_by_chance=max(lucky),
+        chance=chance,
+        highest_by_chance=max(accuracy for accuracy, _ in untold),
+        p_value=float(special.ndtr((chance - np.mean(right)) / np.mean(errors))),
         latents=_by_latent(mu[rows], y, shuffled, settings),
         **counts,
     )
-
-
-def _num_folds(y: Codes, persons: Codes, wanted: int) -> int:
-    """Return how many folds there can be with every value in each."""
-    pairs = np.unique(np.stack([y, persons]), axis=1)
-    return min(wanted, int(np.bincount(pairs[0]).min()))
 
 
 def _shuffled(y: Codes, persons: Codes, count: int, generator: np.random.Generator) -> Codes:
@@ -260,29 +241,6 @@ def _shuffled(y: Codes, persons: Codes, count: int, generator: np.random.Generat
     if (by_person[codes] == y).mean() < 0.95:
         return np.stack([generator.permutation(y) for _ in range(count)])
     return np.stack([generator.permutation(by_person)[codes] for _ in range(count)])
-
-
-def _accuracy(
-    mu: Floats, y: Codes, persons: Codes, num_folds: int, generator: np.random.Generator
-) -> float:
-    """Return the balanced accuracy of a linear discriminant on persons it was not fitted to."""
-    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-    from sklearn.metrics import recall_score
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    num_values = int(y.max()) + 1
-    folds = StratifiedGroupKFold(
-        num_folds, shuffle=True, random_state=int(generator.integers(2**31))
-    )
-    guessed = np.full(y.size, -1)
-    for fitted, tried in folds.split(mu, y, groups=persons):
-        seen = np.unique(y[fitted])
-        model = LinearDiscriminantAnalysis(
-            solver="lsqr", shrinkage="auto", priors=np.full(seen.size, 1.0 / seen.size)
-        )
-        guessed[tried] = model.fit(mu[fitted], y[fitted]).predict(mu[tried])
-    recalls = recall_score(y, guessed, labels=np.arange(num_values), average=None, zero_division=0)
-    return float(np.mean(recalls))
 
 
 def _by_latent(
@@ -312,11 +270,13 @@ def _by_latent(
 
 def _adjusted(found: list[AttributeProbe]) -> tuple[AttributeProbe, ...]:
     """Return the probes with p-values for all attributes together."""
+    together = iter(holm(np.array([probe.p_value for probe in found if probe.values])))
     each = [latent.p_value for probe in found for latent in probe.latents]
     adjusted = iter(_over_attributes(found, np.array(each)))
     return tuple(
         replace(
             probe,
+            p_value=float(next(together)) if probe.values else probe.p_value,
             latents=tuple(
                 replace(latent, adjusted_p_value=float(next(adjusted))) for latent in probe.latents
             ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,9 +13,8 @@ from debias.audit.group_quality import (
     Codes,
     GroupQuality,
     compared_groups,
-    group_quality,
-    p_values_of,
     quality_values,
+    ranked_faces,
 )
 from debias.audit.images import AuditedImages
 from debias.audit.measured import MeasuredImages
@@ -24,10 +23,11 @@ from debias.audit.quality_limits import (
     FLAWS,
     WORSE_ABOVE,
     QualitySettings,
+    Values,
     is_flawed,
 )
 from debias.audit.representation import named_groupings
-from debias.metrics.counts import group_rows
+from debias.metrics.counts import Grouping, group_rows
 from debias.metrics.pairs import holm
 
 
@@ -75,38 +75,64 @@ def quality_by_group(
     """
     settings = settings or QualitySettings()
     faces = np.flatnonzero(images.faces)
-    clusters, knows_persons = images.clusters, images.knows_persons
-    table = {measure: quality_values(measured, measure)[faces] for measure in COMPARED}
-    compared = []
-    for columns in named_groupings(images):
-        grouping = group_rows(sensitive_features=images.attributes.iloc[faces], columns=columns)
-        for measure, values in table.items():
-            compared.append(
-                compared_groups(grouping, measure, faces, values, clusters, settings=settings)
-            )
-    raw = [p for each in compared for code in each.tested for p in p_values_of(each, code)]
+    shared, knows_persons = images.clusters, images.knows_persons
+    clusters = None if shared is None else np.unique(shared[faces], return_inverse=True)[1]
+    attributes = images.attributes.iloc[faces]
+    groupings = [
+        group_rows(sensitive_features=attributes, columns=columns)
+        for columns in named_groupings(images)
+    ]
+    by_measure = []
+    for measure in COMPARED:  # ranked once, for all groupings
+        ranked = ranked_faces(quality_values(measured, measure)[faces], measure, clusters)
+        by_measure.append(
+            [
+                compared_groups(grouping, ranked, knows_persons=knows_persons, settings=settings)
+                for grouping in groupings
+            ]
+        )
+    compared = [each for of_grouping in zip(*by_measure, strict=True) for each in of_grouping]
+    raw = [p for each in compared for p_values in each.p_values.values() for p in p_values]
     adjusted = iter(holm(raw).tolist())
     groups: list[GroupQuality] = []
-    concerned: list[Codes] = []
     for each in compared:
-        p_values = {code: [next(adjusted) for _ in p_values_of(each, code)] for code in each.tested}
-        for code in range(len(each.grouping.groups)):
+        corrected = {code: [next(adjusted) for _ in found] for code, found in each.p_values.items()}
+        for code, group in enumerate(each.groups):
+            p_values = corrected.get(code, [])
             groups.append(
-                group_quality(
-                    each,
-                    code,
-                    p_values.get(code, []),
-                    clusters,
-                    knows_persons=knows_persons,
-                    settings=settings,
+                replace(
+                    group,
+                    p_value=p_values[0] if p_values else None,
+                    flawed_p_value=p_values[1] if len(p_values) > 1 else None,
                 )
             )
-            concerned.append(each.rows[each.codes == code])
+    members = _Members(measured, faces, groupings)
     return QualityByGroup(
         groups=tuple(groups),
         num_tests=len(raw),
-        findings=tuple(_findings(groups, concerned, images, measured, settings)),
+        findings=tuple(_findings(groups, members, images, settings)),
     )
+
+
+class _Members:
+    """Tells which images a group's measure was taken of."""
+
+    def __init__(
+        self,
+        measured: MeasuredImages,
+        faces: Codes,
+        groupings: Sequence[Grouping],
+    ) -> None:
+        self._measured, self._faces = measured, faces
+        self._groupings = {grouping.columns: grouping for grouping in groupings}
+
+    def of(self, group: GroupQuality) -> tuple[Codes, Values]:
+        """Return their positions among all images and the measures, shape (row,) each."""
+        grouping = self._groupings[group.columns]
+        rows = self._faces[grouping.codes == grouping.groups.index(group.values)]
+        values = quality_values(self._measured, group.measure)[rows]
+        known = np.isfinite(values)
+        return rows[known], values[known]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,37 +155,36 @@ class _Judged:
 
 def _findings(
     groups: Sequence[GroupQuality],
-    concerned: Sequence[Codes],
+    members: _Members,
     images: AuditedImages,
-    measured: MeasuredImages,
     settings: QualitySettings,
 ) -> Iterator[Finding]:
     judged = [
-        (group, rows, each)
-        for group, rows in zip(groups, concerned, strict=True)
+        (group, each)
+        for group in groups
         for each in (_shifted(group, images, settings), _more_flawed(group, images, settings))
         if each is not None
     ]
     told: list[tuple[set[tuple[str, str]], tuple[str, bool, bool]]] = []
-    for group, rows, each in judged:
+    for group, each in judged:
         parts = set(zip(group.columns, group.values, strict=True))
         what = (group.measure, each.is_flaw, each.value > each.limit)
         if any(others < parts and what == known for others, known in told):
             continue
         alike = [
             other
-            for beside, _, other in judged
+            for beside, other in judged
             if (beside.columns, beside.measure, other.is_flaw)
             == (group.columns, group.measure, each.is_flaw)
         ]
         if not _is_told(each, alike, worst_only=each.severity == "note"):
             continue
         told.append((parts, what))
-        chosen, values = rows, quality_values(measured, group.measure)[rows]
+        chosen, values = members.of(group)
         if each.is_flaw:
             flawed = is_flawed(group.measure, values)
             assert flawed is not None
-            chosen, values = rows[flawed], values[flawed]
+            chosen, values = chosen[flawed], values[flawed]
         yield Finding(
             kind="quality-by-group",
             severity=each.severity,

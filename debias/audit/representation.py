@@ -19,16 +19,18 @@ from debias.audit.group_shares import (
     GroupShare,
     RepresentationSettings,
 )
-from debias.audit.images import AuditedImages
+from debias.audit.images import AuditedImages, num_different
 from debias.audit.reference import Reference, uniform_shares
 from debias.audit.share_findings import spellings, too_few, unknown_values
+from debias.audit.share_tests import share_effects, share_p_values
+from debias.data.manifest_checks import SPLITS
 from debias.metrics.counts import Grouping, group_rows
-from debias.metrics.design_effects import cluster_units, design_effects
 from debias.metrics.intervals import Rate, rate, wilson
-from debias.metrics.pairs import holm
 from debias.metrics.verdicts import planned_per_group
 
 NO_SPLIT = "no split"
+SCOPES = (*SPLITS, NO_SPLIT)
+"""What is judged apart, where there is more than one."""
 MOST_CROSSED = 3
 """Attributes that are crossed at once; more make groups that nobody can read."""
 
@@ -38,7 +40,7 @@ class Representation:
     """Whom the set, or a split of it, shows.
 
     Attributes:
-        scope: ``all``, or the split.
+        scope: ``all``, the split, or ``no split``.
         num_faces: of it.
         num_persons: different ones among them; None where persons are not known.
         splits: the names of the splits there are.
@@ -60,10 +62,11 @@ def by_split(
     reference: Reference | None = None,
     settings: RepresentationSettings | None = None,
 ) -> tuple[Representation, ...]:
-    """Return how often each group is seen in training and in the test, or in all where all is one.
+    """Return how often each group is seen in each split there is, or in all where all is one.
 
-    A set that is balanced as a whole may hide from training whom it shows in the test. Values
-    spelled in two ways are told once, whichever splits they are in.
+    A set that is balanced as a whole may hide from training whom it shows in the test. Faces
+    without a split are one of their own beside the others. Values spelled in two ways are told
+    once, whichever splits they are in.
 
     Args:
         images: what is audited.
@@ -71,9 +74,8 @@ def by_split(
         settings: what counts as too few; the chance of a false finding is that of all together.
     """
     settings = settings or RepresentationSettings()
-    split = images.manifest.table["split"][images.faces]
-    scopes = [name for name in ("train", "test") if (split == name).any()]
-    if not scopes or split.nunique() == 1:
+    scopes = [name for name in SCOPES if (_inside(images, name) & images.faces).any()]
+    if len(scopes) < 2:
         return (representation(images, reference=reference, settings=settings),)
     each = replace(settings, alpha=settings.alpha / len(scopes))
     first, *others = (
@@ -102,24 +104,25 @@ def representation(
         images: what is audited; groups are those of its faces.
         reference: the shares asked for.
         settings: what counts as too few.
-        scope: the split whose faces count, or ``all``.
+        scope: the split whose faces count, ``no split``, or ``all``.
     """
     settings = settings or RepresentationSettings()
-    inside = images.faces if scope == ALL else images.faces & images.manifest.in_split(scope)
-    faces = np.flatnonzero(inside)
+    faces = np.flatnonzero(images.faces & _inside(images, scope))
     attributes = images.attributes.iloc[faces]
     persons = images.persons[faces] if images.knows_persons else None
     split = images.manifest.table["split"].iloc[faces].fillna(NO_SPLIT).to_numpy(dtype=object)
-    splits = tuple(name for name in ("train", "val", "test", NO_SPLIT) if (split == name).any())
+    splits = tuple(name for name in SCOPES if (split == name).any())
     counted = [
         _counted(attributes, columns=columns, images=images, reference=reference)
         for columns in named_groupings(images)
     ]
-    p_values = _p_values(counted, persons, settings)
+    p_values = share_p_values(
+        [(grouping, shares) for grouping, shares, _ in counted], persons, settings
+    )
     groupings: list[GroupingShares] = []
     findings: list[Finding] = []
     for (grouping, shares, words), adjusted in zip(counted, p_values, strict=True):
-        effects = _effects(grouping, persons, settings.confidence)
+        effects = share_effects(grouping, persons, settings.confidence)
         found = _grouping_shares(
             grouping,
             shares=shares,
@@ -139,11 +142,20 @@ def representation(
     return Representation(
         scope=scope,
         num_faces=len(faces),
-        num_persons=None if persons is None else len(np.unique(persons)),
+        num_persons=None if persons is None else num_different(persons),
         splits=splits,
         groupings=tuple(groupings),
         findings=tuple(findings),
     )
+
+
+def _inside(images: AuditedImages, scope: str) -> NDArray[np.bool_]:
+    """Return a mask of the images of a split, of none, or of all."""
+    if scope == ALL:
+        return np.ones(len(images), dtype=np.bool_)
+    if scope == NO_SPLIT:
+        return images.manifest.table["split"].isna().to_numpy()
+    return images.manifest.in_split(scope)
 
 
 def named_groupings(images: AuditedImages) -> Iterator[tuple[str, ...]]:
@@ -179,59 +191,6 @@ def _counted(
     if not is_judged or grouping.known.sum() < 2:
         return grouping, None, None
     return grouping, uniform_shares(grouping), "the same share for each"
-
-
-def _effects(
-    grouping: Grouping, persons: NDArray[np.intp] | None, confidence: float
-) -> list[tuple[float, float]]:
-    """Return design effect and degrees of freedom of each group's share among known faces."""
-    inside = grouping.known[grouping.codes]
-    codes = grouping.codes[inside]
-    if persons is None or not codes.size:
-        return [(1.0, math.inf)] * len(grouping.groups)
-    nobody = np.zeros(codes.size, dtype=np.intp)
-    units = cluster_units(codes=nobody, clusters=persons[inside])
-    effects = []
-    for code in range(len(grouping.groups)):
-        found = design_effects(
-            values=codes == code, codes=nobody, num_groups=1, units=units, confidence=confidence
-        )
-        effects.append((float(found.values[0]), float(found.freedom[0])))
-    return effects
-
-
-def _p_values(
-    counted: Sequence[tuple[Grouping, NDArray[np.float64] | None, str | None]],
-    persons: NDArray[np.intp] | None,
-    settings: RepresentationSettings,
-) -> list[NDArray[np.float64]]:
-    """Return Holm's p-values over all groups that have a reference; NaN for the others."""
-    raw = []
-    for grouping, shares, _ in counted:
-        p = np.full(len(grouping.groups), np.nan)
-        if shares is not None:
-            total = int(grouping.num_rows[grouping.known].sum())
-            effects = _effects(grouping, persons, 1.0 - settings.alpha)
-            for code, (count, share) in enumerate(zip(grouping.num_rows, shares, strict=True)):
-                if share > 0.0 and total:  # an unknown one is NaN
-                    p[code] = _at_most(
-                        int(count) / effects[code][0],
-                        total / effects[code][0],
-                        settings.least_ratio * share,
-                    )
-        raw.append(p)
-    every = np.concatenate([np.empty(0), *raw])
-    tested = ~np.isnan(every)
-    every[tested] = holm(every[tested])
-    ends = np.cumsum([len(p) for p in raw])
-    return [every[end - len(p) : end] for end, p in zip(ends, raw, strict=True)]
-
-
-def _at_most(num_successes: float, num_trials: float, share: float) -> float:
-    """Return the chance of so few successes or fewer; exact for whole numbers."""
-    if num_trials <= 0.0 or num_successes >= num_trials:
-        return 1.0
-    return float(special.betainc(num_trials - num_successes, num_successes + 1.0, 1.0 - share))
 
 
 def _grouping_shares(
@@ -277,13 +236,14 @@ def _grouping_shares(
         )
         low, high = _family_limits(share, num_groups, settings.confidence)
         ratio = count / total / wanted if wanted and total else None
-        independent = count if persons is None else len(np.unique(persons[inside]))
+        num_persons = None if persons is None else num_different(persons[inside])
+        independent = count if num_persons is None else num_persons
         groups.append(
             GroupShare(
                 values=values,
                 known=is_known,
                 num_images=count,
-                num_persons=None if persons is None else len(np.unique(persons[inside])),
+                num_persons=num_persons,
                 num_by_split=tuple(int((split[inside] == name).sum()) for name in splits),
                 share=share,
                 family_low=low,

@@ -17,13 +17,17 @@ from debias.audit.leakage import Leakage
 from debias.audit.measured import MeasuredImages
 from debias.audit.mislabelled import Mislabelled
 from debias.audit.outliers import Outliers
+from debias.audit.probe_spread import ProbedRun, ProbeSpread, spread_over_runs
 from debias.audit.probes import AttributeProbe
 from debias.audit.quality import QualityByGroup
+from debias.audit.rare_kinds import RareKinds
 from debias.audit.representation import Representation
 from debias.audit.skin_tone import SkinTones
 from debias.audit.suggested_weights import SuggestedWeights
+from debias.resampling.weights import ResamplingSettings
 
 NO_FACES = "there is no face that can be read"
+TOO_FEW_FACES = "there are too few faces that can be read"
 NEEDS_MODEL = "it takes a trained model: add --model RUN, or --train-model"
 NEEDS_ATTRIBUTES = "nothing is known of the people shown: add --attributes FILE"
 NEEDS_GROUPS = "nobody says which groups matter: add --groups NAME,... or --reference FILE"
@@ -38,31 +42,54 @@ class ModelFindings:
         num_faces: faces that it looked at.
         mu: posterior means, shape (image, latent), NaN where an image was not looked at.
         log_var: logs of the posterior variances, likewise; None for an autoencoder.
+        logit: log odds of "face", likewise, shape (image,); None for a model of faces alone.
+        resampling: how its training draws faces, and so how they are weighed here.
         coverage: who is rare.
-        probes: what the latents say of each attribute.
+        runs: the models that were asked, this one first, and what the latents of each say of each
+            attribute.
         outliers: who looks like no face of this set.
         mislabelled: whose label or attribute the others contradict.
         severe: a mask of the images that are hardly a face of this set, shape (image,).
         traversed: the latents that are drawn.
         steps: where each is moved to, in standard deviations from its mean.
         traversals: pictures of shape (latent, step, height, width, channel); they show nobody.
-        regions: pictures decoded from the centres of rare regions, shape (region, height, width,
-            channel); they show nobody.
+        regions: pictures decoded from the centres of rare regions, each of shape (height, width,
+            channel); None where it might show somebody.
+        are_drawn: whether a program drew the faces, so that they show nobody.
+        faces: pictures of the rarest and then the most common faces by weight, shape (face, 2,
+            height, width, channel): each as the model sees it, and as decoded from its latents.
+            None where they may not be shown.
     """
 
     architecture: str
     num_faces: int
     mu: NDArray[np.float32]
     log_var: NDArray[np.float32] | None
+    logit: NDArray[np.float64] | None
+    resampling: ResamplingSettings
     coverage: Coverage
-    probes: tuple[AttributeProbe, ...]
+    runs: tuple[ProbedRun, ...]
     outliers: Outliers
     mislabelled: tuple[Mislabelled, ...]
     severe: NDArray[np.bool_]
     traversed: tuple[int, ...]
     steps: tuple[float, ...]
     traversals: NDArray[np.uint8]
-    regions: NDArray[np.uint8]
+    regions: tuple[NDArray[np.uint8] | None, ...]
+    are_drawn: bool
+    faces: NDArray[np.uint8] | None
+
+    @property
+    def probes(self) -> tuple[AttributeProbe, ...]:
+        """What the latents say of each attribute."""
+        return self.runs[0].probes
+
+    @property
+    def spread(self) -> tuple[ProbeSpread, ...]:
+        """What the models together say of each attribute; nothing where there is one model."""
+        if len(self.runs) < 2:
+            return ()
+        return spread_over_runs([run.probes for run in self.runs])
 
     @property
     def findings(self) -> Iterator[Finding]:
@@ -86,6 +113,7 @@ class AuditResults:
         duplicates: copies.
         leakage: people and pictures in two splits.
         skin_tones: estimated from pixels.
+        rare_kinds: faces that share something that few have.
         model: what a trained model says; None without one.
         weights: suggested; None where no face can be used.
     """
@@ -98,6 +126,7 @@ class AuditResults:
     duplicates: Duplicates
     leakage: Leakage
     skin_tones: SkinTones
+    rare_kinds: RareKinds
     model: ModelFindings | None
     weights: SuggestedWeights | None
 
@@ -112,6 +141,7 @@ class AuditResults:
             self.duplicates,
             self.leakage,
             self.skin_tones,
+            self.rare_kinds,
             self.model,
         )
         for part in parts:
@@ -136,6 +166,8 @@ class AuditResults:
             reasons["under-represented"] = NEEDS_GROUPS
         if not self.skin_tones.agreements:
             reasons["skin-tone-disagreement"] = "no attribute is taken for a label of skin tone"
+        if not self.rare_kinds.num_faces:
+            reasons["rare-kind"] = TOO_FEW_FACES
         if self.images.manifest.table["split"].nunique() < 2:
             kinds = ("duplicate-across-splits", "identity-across-splits")
             reasons |= dict.fromkeys(kinds, "the images are not divided into splits")

@@ -21,7 +21,7 @@ def too_few(
     settings: RepresentationSettings,
     scope: str,
 ) -> Iterator[Finding]:
-    """Yield the groups whose share is too small.
+    """Yield the groups whose share is too small beyond chance; how small says how serious it is.
 
     Args:
         found: the shares.
@@ -33,28 +33,39 @@ def too_few(
     for code, group in enumerate(found.groups):
         if group.ratio is None or group.p_value is None or group.reference is None:
             continue
-        if group.ratio >= settings.least_ratio or group.p_value > settings.alpha:
+        if group.ratio >= settings.note_ratio or group.p_value > settings.alpha:
             continue
         assert group.share is not None
-        severity: Severity = "serious" if group.ratio < settings.serious_ratio else "warning"
+        share = group.share
+        severity, limit = _severity(group.ratio, settings)
         name = _name(found.columns, group.values) + _of(scope)
         more = group.num_to_reference
+        needed = f"; {more:,} more would make it so" if more else ""
         yield Finding(
             kind="under-represented",
             severity=severity,
             subject=name,
             message=(
                 f"{name}: {group.num_images:,} of {found.num_known:,} faces "
-                f"({100 * group.share.value:.1f} %), where {100 * group.reference:.1f} % are asked "
-                f"for{f'; {more:,} more would make it so' if more else ''}."
+                f"({100 * share.value:.1f} % [{100 * share.low:.1f}, {100 * share.high:.1f}]), "
+                f"where {100 * group.reference:.1f} % are asked for{needed}."
             ),
             measure="share of the faces over the reference's share",
             value=group.ratio,
-            limit=settings.least_ratio,
+            limit=limit,
             p_value=group.p_value,
             num_images=group.num_images,
             images=Concerned.of(faces[grouping.codes == code]),
         )
+
+
+def _severity(ratio: float, settings: RepresentationSettings) -> tuple[Severity, float]:
+    """Return how serious a share below its reference is, with the limit that it passes."""
+    if ratio < settings.serious_ratio:
+        return "serious", settings.serious_ratio
+    if ratio < settings.warning_ratio:
+        return "warning", settings.warning_ratio
+    return "note", settings.note_ratio
 
 
 def _of(scope: str) -> str:

@@ -136,6 +136,7 @@ def suggested_weights(
     groups: tuple[str, ...] = (),
     mu: NDArray[np.floating] | None = None,
     log_var: NDArray[np.floating] | None = None,
+    margins: NDArray[np.float64] | None = None,
     settings: WeightSettings,
     generator: np.random.Generator,
 ) -> SuggestedWeights:
@@ -152,6 +153,7 @@ def suggested_weights(
         mu: a model's posterior means, shape (image, latent); rows of images that are not
             weighted or not usable are not read. None where there is no model.
         log_var: logs of its posterior variances; None where it has none.
+        margins: its log odds of "face", shape (image,); for the rule ``margin``.
         settings: how far to go.
         generator: rounds the number of copies.
 
@@ -163,7 +165,14 @@ def suggested_weights(
         raise DataError("no image is left to weigh", hint="Look at what was found to be no face")
     once = images.shares_of_picture(kept)
     base, temper, probabilities = _base(
-        kept, once, attributes, groups, mu=mu, log_var=log_var, settings=settings
+        kept,
+        once,
+        attributes,
+        groups,
+        mu=mu,
+        log_var=log_var,
+        margins=margins,
+        settings=settings,
     )
     probabilities = probabilities * once / (probabilities * once).sum()
     weights = images.usable.astype(np.float64)
@@ -192,6 +201,7 @@ def _base(
     *,
     mu: NDArray[np.floating] | None,
     log_var: NDArray[np.floating] | None,
+    margins: NDArray[np.float64] | None,
     settings: WeightSettings,
 ) -> tuple[Base, float, Floats]:
     """Return the base, its temper, and the probabilities of the images kept, copies included.
@@ -207,6 +217,7 @@ def _base(
             settings=resampling,
             kl_per_latent=kl,
             histograms=build_histograms(means, num_bins=resampling.num_bins, weights=once),
+            margins=None if margins is None else margins[kept],
         )
         return "latents", weighed.health.temper, weighed.probabilities
     if groups:

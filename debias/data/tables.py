@@ -62,12 +62,31 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
         OutputError: the file cannot be written.
     """
     path = Path(path)
-    kind = table_suffix(path)
-    with atomic_path(path) as temporary:
-        if kind == ".csv":
-            table.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
-        else:
+    if table_suffix(path) == ".csv":
+        write_csv([table], path)
+    else:
+        with atomic_path(path) as temporary:
             pq.write_table(pa.Table.from_pandas(table, preserve_index=False), temporary)
+
+
+def write_csv(parts: Iterable[pd.DataFrame], path: Path) -> None:
+    """Write tables of the same columns, one after the other, to one CSV file.
+
+    Only one of them need be in memory at a time. Otherwise as :func:`write_table`.
+
+    Args:
+        parts: at least one; the first names the columns.
+        path: the file.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    with (
+        atomic_path(Path(path)) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
+        for number, part in enumerate(parts):
+            part.to_csv(file, index=False, header=number == 0, lineterminator="\n")
 
 
 def require_columns(found: Iterable[str], wanted: Iterable[str], *, where: object) -> None:

@@ -26,10 +26,12 @@ class Encoding:
     Attributes:
         mu: means, float32 of shape (image, latent).
         log_var: logs of the variances, the same shape; None for an autoencoder.
+        logit: log odds of "face", float64 of shape (image,); None for a model of faces alone.
     """
 
     mu: NDArray[np.float32]
     log_var: NDArray[np.float32] | None
+    logit: NDArray[np.float64] | None
 
 
 @contextmanager
@@ -73,16 +75,19 @@ def encode(
     Raises:
         ConfigError: the model has no latent space.
     """
-    latent_size = model.settings.latent_size
-    means = np.empty((len(rows), latent_size), dtype=np.float32)
-    log_vars: NDArray[np.float32] | None = None
+    found: dict[str, NDArray[np.float32]] = {}
+    done = 0
     with evaluating(model) as device, autocast():
-        done = 0
         for images in batches(store, rows, batch_size=batch_size, device=device):
-            mu, log_var = model.encode(images)
-            means[done : done + len(mu)] = mu.float().cpu().numpy()
-            if log_var is not None:
-                log_vars = np.empty_like(means) if log_vars is None else log_vars
-                log_vars[done : done + len(mu)] = log_var.float().cpu().numpy()
-            done += len(mu)
-    return Encoding(mu=means, log_var=log_vars)
+            for name, values in model.encode(images)._asdict().items():
+                if values is None:
+                    continue
+                if name not in found:
+                    found[name] = np.empty((len(rows), *values.shape[1:]), dtype=np.float32)
+                found[name][done : done + len(images)] = values.float().cpu().numpy()
+            done += len(images)
+    return Encoding(
+        mu=found.get("mu", np.empty((0, model.settings.latent_size), dtype=np.float32)),
+        log_var=found.get("log_var"),
+        logit=found["logit"].astype(np.float64) if "logit" in found else None,
+    )

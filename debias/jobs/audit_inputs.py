@@ -9,10 +9,12 @@ from pathlib import Path
 import pandas as pd
 
 from debias.audit.images import AuditedImages
+from debias.audit.representation import named_groupings
 from debias.data.attributes import NOTHING_STATED, attribute_columns, read_attributes
 from debias.data.manifest import MANIFEST_COLUMNS, NAMING_COLUMNS, WINDOW_COLUMNS, Manifest
 from debias.data.tables import TEXT, as_text, read_table
 from debias.errors import DataError, UsageError
+from debias.metrics.counts import MAX_GROUPS, group_rows
 
 MOST_VALUES = 50
 """Of an attribute that nobody named: one of more values is rather a number or a name."""
@@ -58,7 +60,8 @@ def read_audit_input(
 
     Raises:
         UsageError: groups are named without a file; or provenance is unknown.
-        DataError: the file is not what it must be, or no image has a row in it.
+        DataError: the file is not what it must be, no image has a row in it, or there would be
+            more groups than anybody can read.
     """
     if attributes is None:
         if groups or provenance:
@@ -90,17 +93,35 @@ def read_audit_input(
             where=attributes,
             hint=f"Ids look like {known.table.index[0]!r} here and like {ids[0]!r} in the manifest",
         )
+    images = AuditedImages(
+        manifest=manifest,
+        attributes=known.table.reindex(ids).reset_index(drop=True).astype(TEXT),
+        provenance=known.provenance,
+        groups=tuple(named),
+    )
+    _refuse_many_groups(images, where=attributes)
     return AuditInput(
-        images=AuditedImages(
-            manifest=manifest,
-            attributes=known.table.reindex(ids).reset_index(drop=True).astype(TEXT),
-            provenance=known.provenance,
-            groups=tuple(named),
-        ),
+        images=images,
         num_without_attributes=int((rows < 0).sum()),
         num_attributes_unmatched=len(known.table) - len({*rows.tolist()} - {-1}),
         left_out=left_out,
     )
+
+
+def _refuse_many_groups(images: AuditedImages, *, where: Path) -> None:
+    """Refuse attributes, and crossings of the groups, of more values than anybody can read."""
+    for columns in named_groupings(images):
+        distinct = images.attributes.loc[images.faces, list(columns)].drop_duplicates()
+        try:
+            group_rows(sensitive_features=distinct, columns=columns)
+        except DataError:
+            values = " and ".join(f"{name} {distinct[name].nunique():,}" for name in columns)
+            crossed = " together" if len(columns) > 1 else ""
+            raise DataError(
+                f"{values} values{crossed} make more than {MAX_GROUPS} groups",
+                where=where,
+                hint="Name fewer attributes with --groups, or write them in fewer bands",
+            ) from None
 
 
 def _other_columns(path: Path, *, known: set[str]) -> tuple[list[str], dict[str, str]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,70 +17,16 @@ from debias.audit.mislabelled import (
     find_mislabelled,
 )
 from debias.audit.outliers import OutlierSettings, find_outliers
-from debias.audit.probes import ProbeSettings, probe_latents
+from debias.audit.probe_spread import ProbedRun
 from debias.audit.results import ModelFindings
-from debias.config import build
-from debias.data.store import build_store, default_cache
-from debias.errors import DataError
-from debias.inference.latents import (
-    TRAVERSED,
-    LatentRows,
-    decode_latents,
-    latent_rows,
-    traverse_latents,
-)
-from debias.models.checkpoint import load_model
-from debias.rundir import open_run
+from debias.inference.latents import TRAVERSED, LatentRows
+from debias.jobs.audit_encoding import EncodedImages, ModelToAsk, encode_images, probed_run
+from debias.jobs.audit_pictures import model_pictures
+from debias.resampling.weights import ResamplingSettings
 from debias.seeding import numpy_generator
-from debias.training.device import make_fabric
 from debias.training.settings import RunSettings
 
-MOST_TRAVERSED = 16
-"""Latents that are drawn: those of the largest KL divergence."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelToAsk:
-    """Which model looks at the images, and how.
-
-    Attributes:
-        run: the directory that `debias train` wrote.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
-        cache: where decoded images are kept; None for the default.
-        num_workers: threads that decode; None uses all cores.
-        show_progress: draw progress bars.
-        seed: of folds, permutations and reference sets.
-    """
-
-    run: Path
-    device: str = "auto"
-    cache: Path | None = None
-    num_workers: int | None = None
-    show_progress: bool = True
-    seed: int = 0
-
-
-def open_latent_model(run: Path) -> RunSettings:
-    """Return the settings of a finished training whose model has a latent space.
-
-    Raises:
-        DataError: there is no such run, or its model has no latent space.
-    """
-    trained, facts = open_run(run, job="train")
-    settings = build(RunSettings, facts["settings"], where=str(trained.run_file))
-    if settings.architecture == "classifier":
-        raise DataError(
-            "a plain classifier has no latent space",
-            where=run,
-            hint="Train one with --architecture db-vae or vae, or let --train-model do it",
-        )
-    if not trained.model.is_dir():
-        raise DataError(
-            "its training is not finished",
-            where=run,
-            hint="Continue it with debias train --resume",
-        )
-    return settings
+Number = TypeVar("Number", bound=np.floating)
 
 
 def ask_model(images: AuditedImages, asked: ModelToAsk) -> ModelFindings:
@@ -88,90 +34,90 @@ def ask_model(images: AuditedImages, asked: ModelToAsk) -> ModelFindings:
 
     Args:
         images: the set.
-        asked: the model.
+        asked: the model, and others for what their latents tell of attributes.
 
     Raises:
         DataError: there is no such model, or no face can be decoded.
     """
-    settings = open_latent_model(asked.run)
-    store = build_store(
-        images.manifest,
-        settings.decoding,
-        cache=asked.cache or default_cache(),
-        num_workers=asked.num_workers,
-        progress=asked.show_progress,
-    )
-    image_ids = images.manifest.table["image_id"]
-    seen = np.flatnonzero(image_ids.isin(store.image_ids).to_numpy())
-    fabric = make_fabric(asked.device, "fp32")
-    model = load_model(open_run(asked.run, job="train")[0].model).to(fabric.device)
-    found = latent_rows(model, store, store.rows(image_ids.iloc[seen]))
-    assert found.mu is not None
+    encoded = encode_images(images, asked.run, asked=asked, chosen=np.ones(len(images), np.bool_))
+    settings, found, seen = encoded.settings, encoded.found, encoded.seen
     assert found.error is not None
     is_face = images.faces[seen]
-    if not is_face.any():
-        raise DataError("no face can be decoded", where=images.manifest.root)
-    faces, mu = seen[is_face], found.mu[is_face]
+    faces, mu = seen[is_face], encoded.mu[is_face]
     log_var = None if found.log_var is None else found.log_var[is_face]
     persons = images.persons[faces] if images.knows_persons else None
 
+    resampling = _weighed_by(settings)
     coverage = latent_coverage(
         mu,
         log_var,
         rows=faces,
         persons=persons,
-        settings=CoverageSettings(resampling=settings.resampling),
+        margins=None if found.logit is None else found.logit[is_face],
+        settings=CoverageSettings(resampling=resampling),
         generator=numpy_generator(asked.seed, "coverage"),
     )
-    mislabelled = _mislabelled(images, found, seen, asked.seed)
-    attributes = images.attributes.iloc[faces].reset_index(drop=True)
     outliers = find_outliers(
         mu[:, list(coverage.active)],
         error=found.error[is_face],
         detail=found.detail[is_face],
         face_logit=_face_logits(images, found, seen, asked.seed),
-        attributes=attributes,
+        attributes=images.attributes.iloc[faces].reset_index(drop=True),
         rows=faces,
         persons=persons,
         settings=OutlierSettings(),
         generator=numpy_generator(asked.seed, "outliers"),
     )
-    probes = probe_latents(
-        mu,
-        attributes,
-        persons=images.persons[faces],
-        settings=ProbeSettings(),
-        generator=numpy_generator(asked.seed, "probes"),
-    )
     severe = np.zeros(len(images), dtype=np.bool_)
     severe[faces[outliers.severe]] = True
-    drawn = sorted(coverage.active, key=lambda latent: -coverage.latents[latent].kl)
-    traversed = tuple(drawn[:MOST_TRAVERSED])
-    side = model.settings.image_size
+    pictures = model_pictures(
+        images,
+        encoded,
+        coverage,
+        num_persons=int(np.unique(images.persons[faces]).size),
+        shows_faces=asked.shows_faces,
+    )
     return ModelFindings(
         architecture=settings.architecture,
         num_faces=len(faces),
-        mu=_spread(found.mu, seen, len(images)),
+        mu=_spread(encoded.mu, seen, len(images)),
         log_var=None if found.log_var is None else _spread(found.log_var, seen, len(images)),
+        logit=None if found.logit is None else _spread(found.logit, seen, len(images)),
+        resampling=resampling,
         coverage=coverage,
-        probes=probes,
+        runs=_runs(images, encoded, asked),
         outliers=outliers,
-        mislabelled=mislabelled,
+        mislabelled=_mislabelled(images, found, seen, asked.seed),
         severe=severe,
-        traversed=traversed,
+        traversed=pictures.traversed,
         steps=TRAVERSED,
-        traversals=traverse_latents(model, mu, traversed),
-        regions=decode_latents(model, np.stack([each.centre for each in coverage.regions]))
-        if coverage.regions
-        else np.empty((0, side, side, 3), dtype=np.uint8),
+        traversals=pictures.traversals,
+        regions=pictures.regions,
+        are_drawn=asked.are_drawn,
+        faces=pictures.faces,
     )
 
 
-def _spread(
-    values: NDArray[np.float32], rows: NDArray[np.intp], num_images: int
-) -> NDArray[np.float32]:
+def _runs(
+    images: AuditedImages, encoded: EncodedImages, asked: ModelToAsk
+) -> tuple[ProbedRun, ...]:
+    """Return what the latents of each model tell of attributes; of others faces alone are asked."""
+    found = [probed_run(images, asked.run, encoded, seed=asked.seed)]
+    for run in asked.others:
+        other = encode_images(images, run, asked=asked, chosen=images.faces)
+        found.append(probed_run(images, run, other, seed=asked.seed))
+    return tuple(found)
+
+
+def _weighed_by(settings: RunSettings) -> ResamplingSettings:
+    """Return the rule that the model was trained by; ``product`` where it drew uniformly."""
+    drawn_by = settings.weighting
+    return replace(drawn_by, rule="product") if drawn_by.rule == "uniform" else drawn_by
+
+
+def _spread(values: NDArray[Number], rows: NDArray[np.intp], num_images: int) -> NDArray[Number]:
     """Return values in the order of all images, NaN where there are none."""
-    every = np.full((num_images, values.shape[1]), np.nan, dtype=np.float32)
+    every = np.full((num_images, *values.shape[1:]), np.nan, dtype=values.dtype)
     every[rows] = values
     return every
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from debias.config import build
 from debias.data.manifest import Manifest
-from debias.data.prepared_folder import open_prepared
+from debias.data.shown import LEAST_PERSONS, drawn_factors
 from debias.data.source import ImageSource
 from debias.data.store import ImageStore, build_store, default_cache
 from debias.data.tables import read_table
@@ -23,8 +23,6 @@ from debias.training.settings import RunSettings
 MOST_DESCRIBED = 4000
 MOST_JUDGED = 2000
 LEAST_OTHERS = 20
-LEAST_PERSONS = 20
-"""The mean of fewer would be much of a person's face."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -111,7 +109,7 @@ def explored_faces(
         manifest = manifest.subset(manifest.faces)
     if not len(manifest):
         raise DataError("there are no faces among the images", where=source.images)
-    factors = _factors(source, manifest)
+    factors = drawn_factors(source, manifest)
     num_persons = _count_persons(manifest)
     if factors is None and not include_images:
         _require_persons(len(manifest) if num_persons is None else num_persons, source)
@@ -159,24 +157,6 @@ def _choose(
     others = ~trained_on
     judged = some(others if others.sum() >= LEAST_OTHERS else described, MOST_JUDGED)
     return described, judged
-
-
-def _factors(source: ImageSource, manifest: Manifest) -> pd.DataFrame | None:
-    """Return the factors of faces that are all of one drawn testbed, in the manifest's order."""
-    named = [one.manifest for one in source.sets]
-    if source.images is not None and source.images.is_file():
-        named.append(source.images)
-    if len(named) != 1:
-        return None
-    try:
-        prepared = open_prepared(named[0].parent)
-    except DataError:
-        return None
-    if prepared.factors is None or prepared.manifest.resolve() != named[0].resolve():
-        return None
-    table = read_table(prepared.factors).set_index("image_id")
-    ids = manifest.table["image_id"]
-    return table.loc[ids].reset_index(drop=True) if ids.isin(table.index).all() else None
 
 
 def _count_persons(manifest: Manifest) -> int | None:

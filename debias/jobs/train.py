@@ -146,7 +146,7 @@ def _write_weights(
     """Write the training faces' weights under the selected model, encoded in single precision."""
     faces = data.train.faces
     weights = face_weights(
-        model, data.store, faces, settings=settings.resampling, autocast=nullcontext
+        model, data.store, faces, settings=settings.weighting, autocast=nullcontext
     )
     columns: dict[str, Any] = {
         "image_id": data.store.image_ids[faces],

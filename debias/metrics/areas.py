@@ -194,6 +194,20 @@ def area(positives: LabelRows, negatives: LabelRows) -> Area:
     """Return the area of positives against negatives, at least one of each."""
     below = _shares_below(positives.scores, negatives)
     above = 1.0 - _shares_below(negatives.scores, positives)
+    return area_of_shares(positives, negatives, below=below, above=above)
+
+
+def area_of_shares(
+    positives: LabelRows, negatives: LabelRows, *, below: FloatArray, above: FloatArray
+) -> Area:
+    """Return the area of positives against negatives whose ranks are known.
+
+    Args:
+        positives: at least one.
+        negatives: at least one.
+        below: the share of negatives below each positive, ties counting half, shape (positive,).
+        above: the share of positives above each negative, likewise, shape (negative,).
+    """
     value = float((positives.weights * below).sum() / positives.weights.sum())
     first, second = _by_cluster(positives, below - value), _by_cluster(negatives, above - value)
     covariance = 0.0

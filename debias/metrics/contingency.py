@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse, special, stats
 
+from debias.metrics.design_effects import cluster_units
 from debias.metrics.intervals import FloatArray
 from debias.metrics.tally import as_codes
 
@@ -203,14 +204,15 @@ def _clustered(
     table: NDArray[np.int64], cells: Codes, counts: NDArray[np.int64], clusters: ArrayLike
 ) -> tuple[float, float, float]:
     """Return degrees of freedom, mean design effect, and clusters that count."""
-    _, units = np.unique(np.asarray(clusters), return_inverse=True)
-    if units.size != cells.size:
-        raise ValueError(f"there are {units.size:,} clusters for {cells.size:,} rows")
+    named = np.asarray(clusters)
+    if named.size != cells.size:
+        raise ValueError(f"there are {named.size:,} clusters for {cells.size:,} rows")
+    units = cluster_units(codes=np.zeros(cells.size, dtype=np.intp), clusters=named)
     used = np.flatnonzero(np.outer(counts.any(axis=1), counts.any(axis=0)))
     place = np.zeros(counts.size, dtype=np.intp)
     place[used] = np.arange(used.size)
     rows = sparse.csr_array(
-        (np.ones(cells.size), (units, place[cells])), shape=(units.size, used.size)
+        (np.ones(cells.size), (units, place[cells])), shape=(int(units.max()) + 1, used.size)
     )
     products = (rows.T @ rows).toarray() / cells.size
     scores = np.kron(

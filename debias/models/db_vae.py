@@ -12,6 +12,7 @@ References:
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Literal, NamedTuple, get_args
 
 import torch
@@ -47,6 +48,20 @@ class ModelOutput(NamedTuple):
     mu: Float[Tensor, "face latent"] | None
     log_var: Float[Tensor, "face latent"] | None
     reconstruction: Float[Tensor, "face channel height width"] | None
+
+
+class Encoded(NamedTuple):
+    """What encoding images gives.
+
+    Attributes:
+        mu: posterior means.
+        log_var: log of the posterior variances; None for an autoencoder.
+        logit: log odds of "face"; None for a model of faces alone.
+    """
+
+    mu: Float[Tensor, "batch latent"]
+    log_var: Float[Tensor, "batch latent"] | None
+    logit: Float[Tensor, " batch"] | None
 
 
 class FaceModel(nn.Module):
@@ -135,10 +150,8 @@ class FaceModel(nn.Module):
         logit: Tensor = self.classifier(self.encoder(images)).squeeze(1)
         return logit
 
-    def encode(
-        self, images: Float[Tensor, "batch channel height width"]
-    ) -> tuple[Float[Tensor, "batch latent"], Float[Tensor, "batch latent"] | None]:
-        """Return mean and log variance of each image's posterior.
+    def encode(self, images: Float[Tensor, "batch channel height width"]) -> Encoded:
+        """Return each image's posterior, and its log odds of "face" if the model classifies.
 
         Raises:
             ConfigError: the model has no latent space.
@@ -149,7 +162,10 @@ class FaceModel(nn.Module):
                 where="model",
                 hint="Train one with --architecture db-vae or vae",
             )
-        return self.latent_head.posterior(self.encoder(images))
+        features = self.encoder(images)
+        mu, log_var = self.latent_head.posterior(features)
+        logit = None if self.classifier is None else self.classifier(features).squeeze(1)
+        return Encoded(mu=mu, log_var=log_var, logit=logit)
 
     def decode(
         self, latents: Float[Tensor, "batch latent"]
@@ -168,6 +184,7 @@ def training_loss(
     *,
     settings: LossSettings,
     kl_scale: float = 1.0,
+    loss_weigher: Callable[[Float[Tensor, " batch"]], Float[Tensor, " batch"]] | None = None,
 ) -> LossParts:
     """Return the loss of a batch, as :class:`~debias.models.losses.LossSettings` defines it.
 
@@ -181,6 +198,8 @@ def training_loss(
         face_rows: indices of the faces in the batch.
         settings: weights and reductions.
         kl_scale: share of the KL weight in force (warm-up), in [0, 1].
+        loss_weigher: from the classification losses, without gradients, how much each counts,
+            relative to 1; None for all alike.
     """
     zero = images.new_zeros((), dtype=torch.float32)
     classification = reconstruction = kl = zero
@@ -190,6 +209,8 @@ def training_loss(
         each = classification_loss(
             output.logit.float(), y, label_smoothing=settings.label_smoothing
         )
+        if loss_weigher is not None:
+            each = each * loss_weigher(each.detach())
         classification = each.mean()
         total = total + settings.classification * classification
     if output.reconstruction is not None and len(face_rows):

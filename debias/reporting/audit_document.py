@@ -11,11 +11,11 @@ from typing import Any
 import pandas as pd
 
 from debias.audit.findings import KINDS, SEVERITIES, Finding
-from debias.audit.group_shares import GroupingShares, GroupShare, RepresentationSettings
+from debias.audit.group_shares import RepresentationSettings
 from debias.audit.images import AuditedImages
-from debias.audit.representation import Representation
 from debias.audit.results import AuditResults
 from debias.audit.suggested_weights import SuggestedWeights
+from debias.reporting.audit_group_document import quality_json, representation_json
 from debias.reporting.audit_model_document import model_json
 from debias.reporting.audit_schema import (
     AUDIT_SCHEMA_VERSION,
@@ -25,14 +25,10 @@ from debias.reporting.audit_schema import (
     AuditJson,
     CopiesJson,
     FindingJson,
-    GroupingSharesJson,
-    GroupShareJson,
     KindJson,
-    RepresentationJson,
     SplitJson,
     WeightsJson,
 )
-from debias.reporting.measure_document import group_name, rate_json
 from debias.reporting.plain_data import plain
 
 NO_SPLIT = "none"
@@ -61,10 +57,10 @@ def audit_json(
         num_without_attributes: images that have no row among the attributes.
         num_attributes_unmatched: rows of attributes that belong to none of the images.
         inputs: role and path of every file and folder that was read.
-        include_ids: name the first images of each finding.
+        include_ids: name the first images of each finding, and the rarest faces.
     """
     findings = in_order(results.findings)
-    ids = results.images.manifest.table["image_id"]
+    ids = results.images.manifest.table["image_id"] if include_ids else None
     weights = results.weights
     return {
         "schema_version": AUDIT_SCHEMA_VERSION,
@@ -83,16 +79,16 @@ def audit_json(
             left_out=left_out,
         ),
         "kinds": kinds_json(findings, not_checked=results.not_checked),
-        "findings": findings_json(findings, image_ids=ids if include_ids else None),
+        "findings": findings_json(findings, image_ids=ids),
         "representation": [
             representation_json(each, settings=RepresentationSettings())
             for each in results.representation
         ],
         "associations": plain(results.associations.pairs),
-        "quality": [{"name": each.name, **plain(each)} for each in results.quality.groups],
+        "quality": [quality_json(each) for each in results.quality.groups],
         "copies": _copies_json(results),
         "skin_tones": plain(results.skin_tones),
-        "model": None if results.model is None else model_json(results.model),
+        "model": None if results.model is None else model_json(results.model, image_ids=ids),
         "weights": None if weights is None else _weights_json(weights),
     }
 
@@ -229,7 +225,7 @@ def audited_json(
     splits: list[SplitJson] = [
         {
             "split": name,
-            "num_faces": int(((split == name) & (label == 1).fillna(False)).sum()),
+            "num_faces": int((images.faces & (split == name)).sum()),
             "num_non_faces": int(((split == name) & (label == 0).fillna(False)).sum()),
             "num_unlabelled": int(((split == name) & label.isna()).sum()),
         }
@@ -259,56 +255,4 @@ def _attribute_json(images: AuditedImages, name: str) -> AuditedAttributeJson:
         "num_values": int(values.nunique()),
         "num_known": int(values.notna().sum()),
         "num_unknown": int(values.isna().sum()),
-    }
-
-
-def representation_json(
-    found: Representation, *, settings: RepresentationSettings
-) -> RepresentationJson:
-    """Return whom the set, or a split, shows.
-
-    Args:
-        found: the shares.
-        settings: with which they were judged.
-    """
-    return {
-        "scope": found.scope,
-        "num_faces": found.num_faces,
-        "splits": list(found.splits),
-        "recall": settings.recall,
-        "margin": settings.margin,
-        "groupings": [_grouping_json(grouping) for grouping in found.groupings],
-    }
-
-
-def _grouping_json(grouping: GroupingShares) -> GroupingSharesJson:
-    return {
-        "columns": list(grouping.columns),
-        "name": " x ".join(grouping.columns),
-        "num_known": grouping.num_known,
-        "num_unknown": grouping.num_unknown,
-        "reference": grouping.reference,
-        "effective_groups": grouping.effective_groups,
-        "smallest_over_largest": grouping.smallest_over_largest,
-        "needed_per_group": grouping.needed_per_group,
-        "groups": [_group_json(group) for group in grouping.groups],
-    }
-
-
-def _group_json(group: GroupShare) -> GroupShareJson:
-    return {
-        "name": group_name(group.values),
-        "values": list(group.values),
-        "known": group.known,
-        "num_images": group.num_images,
-        "num_persons": group.num_persons,
-        "num_by_split": list(group.num_by_split),
-        "share": None if group.share is None else rate_json(group.share),
-        "family_low": group.family_low,
-        "family_high": group.family_high,
-        "reference": group.reference,
-        "ratio": group.ratio,
-        "p_value": group.p_value,
-        "num_to_reference": group.num_to_reference,
-        "num_for_test": group.num_for_test,
     }

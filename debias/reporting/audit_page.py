@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from debias.audit.findings import SEVERITIES
 from debias.audit.measured import QUALITY_MEASURES
-from debias.reporting.audit_schema import (
-    AuditJson,
-    FindingJson,
-    GroupingSharesJson,
-    KindJson,
-    LatentJson,
-)
-from debias.reporting.audit_text import HEADINGS, headline
+from debias.reporting.audit_measure_schema import AssociationJson, GroupQualityJson
+from debias.reporting.audit_model_schema import LatentJson, ModelJson
+from debias.reporting.audit_schema import AuditJson, FindingJson, GroupingSharesJson, KindJson
+from debias.reporting.audit_text import HEADINGS, headline, takes_all_as_faces
 from debias.reporting.cells import points
 from debias.reporting.measure_schema import RateJson
 from debias.reporting.page import content_policy, environment, part_of_page, unbroken
@@ -66,17 +61,19 @@ def render_audit_page(audit: AuditJson) -> str:
     templates.filters.update(
         count=lambda number: f"{number:,}",
         number=_number,
+        signed=lambda number: f"{round(number, 1) + 0.0:+.1f}".replace("-", "\N{MINUS SIGN}"),
         p_value=_p_value,
     )
     style, script = (part_of_page(templates, names) for names in (STYLES, SCRIPTS))
     kinds = {each["kind"]: each for each in audit["kinds"]}
-    quality, pairs = audit["quality"], audit["associations"]
+    quality, pairs, latents = audit["quality"], audit["associations"], _latents(audit)
     return templates.get_template(TEMPLATE).render(
         audit=audit,
         style=style,
         script=script,
         policy=content_policy(style=style, script=script),
         headline=unbroken(headline(audit)),
+        all_faces=takes_all_as_faces(audit["images"]),
         headings=HEADINGS,
         found={severity: _found(audit, kinds, severity) for severity in SEVERITIES},
         missing=[each for each in audit["kinds"] if not each["checked"]],
@@ -90,7 +87,9 @@ def render_audit_page(audit: AuditJson) -> str:
         num_quality=len(quality),
         pairs=_by_strength(pairs)[:MOST_ROWS],
         num_pairs=len(pairs),
-        latents=_latents(audit),
+        latents=latents,
+        drawn={figure.content["latent"] for figure in latents},
+        held=[] if audit["model"] is None else held_words(audit["model"]),
         most_rows=MOST_ROWS,
     )
 
@@ -132,8 +131,11 @@ def _bars(rows: Sequence[tuple[str, RateJson | None, float | None]]) -> list[Sha
 def _tones(audit: AuditJson) -> dict[str, list[ShareBar]]:
     """Return the bars of estimated skin tones, by scale; none where no skin was found."""
     return {
-        scale: _bars([(each["name"], each["share"], None) for each in audit["skin_tones"][scale]])
-        for scale in ("monk", "ita")
+        scale: _bars([(each["name"], each["share"], None) for each in shares])
+        for scale, shares in (
+            ("monk", audit["skin_tones"]["monk"]),
+            ("ita", audit["skin_tones"]["ita"]),
+        )
     }
 
 
@@ -146,15 +148,38 @@ def _found(audit: AuditJson, kinds: dict[str, KindJson], severity: str) -> list[
     return [part for part in parts if part.findings]
 
 
-def _by_distance(quality: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _by_distance(quality: list[GroupQualityJson]) -> list[GroupQualityJson]:
     """Return the groups whose pictures differ most from the others' first."""
-    tested = [each for each in quality if each["superiority"]["value"] is not None]
-    return sorted(tested, key=lambda each: -abs(each["superiority"]["value"] - 0.5))
+    found = [(each["superiority"]["value"], each) for each in quality]
+    tested = [(value, each) for value, each in found if value is not None]
+    return [each for _, each in sorted(tested, key=lambda pair: -abs(pair[0] - 0.5))]
 
 
-def _by_strength(pairs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    tested = [each for each in pairs if each["cramers_v"] is not None]
-    return sorted(tested, key=lambda each: -each["cramers_v"])
+def _by_strength(pairs: list[AssociationJson]) -> list[AssociationJson]:
+    found = [(each["cramers_v"], each) for each in pairs]
+    tested = [(strength, each) for strength, each in found if strength is not None]
+    return [each for _, each in sorted(tested, key=lambda pair: -pair[0])]
+
+
+def held_words(model: ModelJson) -> list[str]:
+    """Return what holds in every run of a model, a sentence each.
+
+    Args:
+        model: with its spread over the runs.
+    """
+    num_runs, lines = len(model["runs"]), []
+    for each in model["spread"]:
+        name = each["attribute"]
+        if each["num_told"] == num_runs:
+            lines.append(
+                f"All latents together tell {name}: balanced accuracy "
+                f"{points(each['lowest'])} to {points(each['highest'])}\N{NO-BREAK SPACE}%."
+            )
+        if each["num_carried"] == num_runs:
+            numbers = {run["latent"] for run in each["runs"]}
+            same = "" if len(numbers) == 1 else ", another one in another run"
+            lines.append(f"A single latent tells {name}{same}.")
+    return lines
 
 
 def _latents(audit: AuditJson) -> list[LatentFigure]:

@@ -8,6 +8,12 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
+from debias.reporting.audit_measure_schema import (
+    AssociationJson,
+    GroupQualityJson,
+    SkinTonesJson,
+)
+from debias.reporting.audit_model_schema import ModelJson
 from debias.reporting.measure_schema import RateJson
 
 AUDIT_SCHEMA_VERSION = 1
@@ -48,7 +54,7 @@ class KindJson(TypedDict):
 
 
 class SplitJson(TypedDict):
-    """The images of one split."""
+    """The images of one split; where no image at all has a label, all are taken as faces."""
 
     split: str
     num_faces: int
@@ -162,60 +168,33 @@ class CopiesJson(TypedDict):
     people_by_splits: dict[str, int]
 
 
-class LatentJson(TypedDict):
-    """One latent: how it is used, and what it shows when it is moved."""
+class GroupWeightJson(TypedDict):
+    """What the weights do to a group; shares are of the weighted images."""
 
-    latent: int
-    kl: float | None
-    is_active: bool
-    mean: float
-    deviation: float
-    edges: list[float]
-    masses: list[float]
-    strip: str | None
-    """A PNG as a data URI, over ``steps``; null of latents that are not drawn."""
-    carries: list[dict[str, Any]]
-    """Attributes that it tells something of: ``attribute``, ``information`` (nats), ``by_chance``,
-    ``share``, ``p_value``."""
-
-
-class ModelJson(TypedDict):
-    """What a trained model says of the faces."""
-
-    architecture: str
-    num_faces: int
-    num_active: int
-    effective_sample_size: float
-    largest_over_mean: float
-    sparse: RateJson
-    """Faces in sparser regions than a homogeneous set has."""
-    regions: list[dict[str, Any]]
-    """Where the jointly rarest faces lie: ``num_images``, ``picture`` (decoded from their mean)."""
-    steps: list[float]
-    latents: list[LatentJson]
-    probes: list[dict[str, Any]]
-    """Of all latents together, by attribute; the keys are those of
-    :class:`debias.audit.probes.AttributeProbe`."""
-    outlier_threshold: float
-    num_outliers: int
-    num_severe: int
-    outliers_by_group: list[dict[str, Any]]
-    """The keys are those of :class:`debias.audit.outliers.GroupOutliers`."""
-    labels: list[dict[str, Any]]
-    """``subject``, ``num_judged``, ``accuracy``, ``num_wrong`` and ``reason``."""
+    attribute: str
+    value: str
+    """``unknown`` where it is missing."""
+    num_images: int
+    num_persons: int | None
+    before: float
+    """Of the images as they are."""
+    after: float
+    """Of the draws by weight."""
+    listed: float
+    """Of the rebalanced list."""
 
 
 class WeightsJson(TypedDict):
     """Suggested weights, and what they do."""
 
-    base: str
+    base: Literal["latents", "groups", "uniform"]
+    """What they were made of."""
     num_kept: int
     num_excluded: int
     num_listed: int
     effective_sample_size: float
     largest_over_mean: float
-    shares: list[dict[str, Any]]
-    """The keys are those of :class:`debias.audit.suggested_weights.GroupShare`."""
+    shares: list[GroupWeightJson]
 
 
 class AuditInputJson(TypedDict):
@@ -241,12 +220,9 @@ class AuditJson(TypedDict):
     kinds: list[KindJson]
     findings: list[FindingJson]
     representation: list[RepresentationJson]
-    associations: list[dict[str, Any]]
-    """The keys are those of :class:`debias.audit.associations.Association`."""
-    quality: list[dict[str, Any]]
-    """The keys are those of :class:`debias.audit.group_quality.GroupQuality`."""
+    associations: list[AssociationJson]
+    quality: list[GroupQualityJson]
     copies: CopiesJson
-    skin_tones: dict[str, Any]
-    """Estimates from pixels; the keys are those of :class:`debias.audit.skin_tone.SkinTones`."""
+    skin_tones: SkinTonesJson
     model: ModelJson | None
     weights: WeightsJson | None

@@ -1,8 +1,8 @@
-"""An audit's findings as a table: a row an image and finding."""
+"""An audit's findings as tables: a row an image and finding."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -25,19 +25,19 @@ FINDING_COLUMNS = (
 )
 
 
-def findings_table(findings: Sequence[Finding], *, manifest: Manifest) -> pd.DataFrame:
-    """Return a row for each image of each finding; a finding about the whole set has one row.
+def findings_tables(findings: Sequence[Finding], *, manifest: Manifest) -> Iterator[pd.DataFrame]:
+    """Yield a table for each finding: a row an image, or one row for the set as a whole.
 
-    ``value`` is the image's own measure where it has one, and the finding's otherwise.
+    ``value`` is the image's own measure where it has one, and the finding's otherwise. The first
+    table has no rows, so that there is one even where nothing was found.
 
     Args:
         findings: in the order in which they are numbered.
         manifest: the audited images.
     """
-    parts = [_rows(number, each, manifest) for number, each in enumerate(findings, start=1)]
-    if not parts:
-        return pd.DataFrame({name: pd.Series(dtype=object) for name in FINDING_COLUMNS})
-    return pd.concat(parts, ignore_index=True)
+    yield pd.DataFrame({name: pd.Series(dtype=object) for name in FINDING_COLUMNS})
+    for number, each in enumerate(findings, start=1):
+        yield _rows(number, each, manifest)
 
 
 def _rows(number: int, finding: Finding, manifest: Manifest) -> pd.DataFrame:

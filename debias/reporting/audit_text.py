@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from debias.audit.findings import SEVERITIES
-from debias.reporting.audit_schema import AuditJson, FindingJson, KindJson
+from debias.reporting.audit_schema import AuditedJson, AuditJson, FindingJson, KindJson
 from debias.reporting.cells import clean, wrapped
 
 MOST_OF_A_KIND = 3
 """Findings of one kind and severity that are written out; the page has all."""
+ALL_FACES = "No image has a label: all are taken as faces."
 HEADINGS = {"serious": "Serious", "warning": "Warnings", "note": "Notes"}
 
 
@@ -39,6 +40,15 @@ def headline(audit: AuditJson) -> str:
     return ", ".join(part for part in parts if part) + f" ({checked} kinds of defects looked for)."
 
 
+def takes_all_as_faces(images: AuditedJson) -> bool:
+    """Return whether no image has a label, so that all are taken as faces.
+
+    Args:
+        images: what was looked at.
+    """
+    return images["num_images"] == sum(part["num_unlabelled"] for part in images["splits"])
+
+
 def _counted(count: int, word: str) -> str:
     return f"{count} {word}{'' if count == 1 else 's'}" if count else ""
 
@@ -49,6 +59,8 @@ def _lines(audit: AuditJson) -> Iterator[str]:
         f"{images['num_images']:,} images, {images['num_readable']:,} readable, "
         f"{images['num_faces']:,} faces: {clean(images['chosen'])}"
     )
+    if takes_all_as_faces(images):
+        yield f"  {ALL_FACES}"
     for one in images["attributes"]:
         unknown = f", unknown of {one['num_unknown']:,}" if one["num_unknown"] else ""
         yield f"  {clean(one['name'])}: {one['num_values']} values{unknown} ({one['provenance']})"

@@ -5,7 +5,6 @@ It computes nothing. Without its script the page shows the same pictures as stri
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from jinja2 import Environment
 from debias.explore.frames import picture_name
 from debias.reporting.explore_schema import ExploreJson, LatentJson, LatentScoresJson
 from debias.reporting.page import content_policy, environment, part_of_page
+from debias.reporting.picture_uris import jpeg_uri
 
 TEMPLATE, STYLES, SCRIPTS = "explore.html.jinja", ("page.css", "explore.css"), ("explore.js",)
 PLOT_HEIGHT = 56
@@ -78,7 +78,7 @@ def render_explore(explore: ExploreJson, *, pictures: Mapping[str, bytes]) -> st
         tallest=_tallest(explore),
         known_scores=SCORES,
         name_of=picture_name,
-        sources={name: _data_uri(content) for name, content in pictures.items()},
+        sources={name: jpeg_uri(content) for name, content in pictures.items()},
         style=style,
         script=script,
         policy=content_policy(style=style, script=script),
@@ -153,7 +153,3 @@ def _percent(share: float | None) -> str:
 def _named(factor: str) -> str:
     """Return a factor's name in words."""
     return factor.replace("_", " ")
-
-
-def _data_uri(content: bytes) -> str:
-    return f"data:image/jpeg;base64,{base64.b64encode(content).decode('ascii')}"

@@ -153,6 +153,7 @@ class AdaptiveSampler(Sampler[int]):
         *,
         log_var: LatentArray | None = None,
         kl_per_latent: NDArray[Any] | None = None,
+        margins: NDArray[np.float64] | None = None,
     ) -> WeightHealth:
         """Rebuild the probabilities and return what they do; ``self.weights`` says the rest.
 
@@ -162,6 +163,7 @@ class AdaptiveSampler(Sampler[int]):
             log_var: shape (image, latent), natural log of the posterior's variance, from which
                 inactive dimensions are told.
             kl_per_latent: shape (latent,), nats, in place of ``log_var`` where it is known.
+            margins: shape (image,), a classifier's log odds of "face"; for the rule ``margin``.
 
         Raises:
             UsageError: both ``log_var`` and ``kl_per_latent``.
@@ -177,7 +179,9 @@ class AdaptiveSampler(Sampler[int]):
                 f"latents of {len(matrix)} images for a sampler of {self.num_images}",
                 hint="Encode every image of the data set once, in its order",
             )
-        weights = sampling_weights(matrix, settings=self.settings, kl_per_latent=kl_per_latent)
+        weights = sampling_weights(
+            matrix, settings=self.settings, kl_per_latent=kl_per_latent, margins=margins
+        )
         self.weights = weights
         self.probabilities = weights.probabilities
         return weights.health

@@ -24,12 +24,16 @@ def effective_sample_size(probabilities: NDArray[np.float64]) -> float:
 
 
 def temper_weights(
-    log_weights: NDArray[np.float64], *, target_ess: float, cap: float = math.inf
+    log_weights: NDArray[np.float64],
+    *,
+    target_ess: float,
+    cap: float = math.inf,
+    largest: float = 1.0,
 ) -> tuple[float, NDArray[np.float64]]:
     """Return the exponent t and the probabilities, proportional to exp(t log_weight) and capped.
 
-    t is the largest in [0, 1] whose effective sample size, after the cap, is at least
-    ``target_ess`` times the number of images: 1 if the weights reach that as they are, and
+    t is the largest in [0, ``largest``] whose effective sample size, after the cap, is at least
+    ``target_ess`` times the number of images: ``largest`` if the weights reach that there, and
     otherwise the one that meets it. A root finder can find it because the effective sample size
     is continuous and never rises with t: a larger t lowers the probability of every image below
     some weight and raises that of every image above it (the cap leaves this so), and moving
@@ -39,6 +43,7 @@ def temper_weights(
         log_weights: shape (image,), finite, natural log.
         target_ess: fraction of the images, in (0, 1].
         cap: largest over mean probability, at least 1.
+        largest: the largest exponent, above 0.
     """
     target = target_ess * log_weights.size
 
@@ -47,7 +52,10 @@ def temper_weights(
         return effective_sample_size(tempered) - target
 
     # At t = 0 all images are alike and the surplus is (1 - target_ess) n, so a root is bracketed.
-    exponent = 1.0 if surplus(1.0) >= 0 else float(brentq(surplus, 0.0, 1.0, xtol=1e-14))
+    if surplus(largest) >= 0:
+        exponent = largest
+    else:
+        exponent = float(brentq(surplus, 0.0, largest, xtol=1e-14))
     return exponent, capped_softmax(exponent * log_weights, cap=cap)
 
 

@@ -7,6 +7,10 @@ the score s_l = -log(Q_l(z_l) + alpha), and a rule joins the scores of all dimen
   dimensions a handful of images takes nearly all draws; it is here for comparison.
 - ``product``: the same product over the active dimensions, tempered. w^t with the largest t in
   [0, 1] that keeps the effective sample size at its target, and no weight above a cap.
+- ``margin``: the tempered product again, of the dimensions that the classifier's margin depends
+  on: s_l counts by the share of the margin's variance that the dimension explains, and only in
+  bins that are rarer than most and whose faces have a mean margin below that of all; see
+  :mod:`.margin`. Its factors are below 1, so here t may be up to 1,000.
 - ``max``: each dimension's exp(s_l) is normalised over the images, and an image takes its
   largest: the rule of MIT's teaching lab. Two things differ. The lab adds its constant to a
   density, so its strength depends on the scale of each latent; here it is added to a mass (the
@@ -35,12 +39,17 @@ from debias.resampling.histogram import (
     as_matrix,
     build_histograms,
 )
+from debias.resampling.margin import margin_factors
 from debias.resampling.outliers import hold_down
 from debias.resampling.tempering import capped_softmax, effective_sample_size, temper_weights
 
-WeightRule = Literal["uniform", "max", "paper", "product"]
+WeightRule = Literal["uniform", "max", "paper", "product", "margin"]
 
 OutlierRule = Literal["keep", "downweight"]
+
+_LARGEST_TEMPER = {"product": 1.0, "margin": 1e3}
+"""The rules that are tempered, and the largest exponent of each. The factors of ``margin`` are
+below 1, so its product must be sharpened to reach a small effective sample size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +62,8 @@ class ResamplingSettings:
             empty bin weighs at most 1 / alpha in that dimension; larger values debias less.
         num_bins: bins in each dimension, at least 2.
         target_ess: effective sample size to keep, as a fraction of the faces, in (0, 1]; 1 draws
-            uniformly. ``product`` only.
-        cap: largest weight over the mean weight, at least 1. ``product`` only.
+            uniformly. ``product`` and ``margin`` only.
+        cap: largest weight over the mean weight, at least 1. ``product`` and ``margin`` only.
         activity_threshold: mean KL divergence, in nats, below which a dimension is inactive and
             left out of ``product`` and ``max``.
         latents: the dimensions to balance, active or not, whatever the rule; empty for all
@@ -187,6 +196,7 @@ def sampling_weights(
     kl_per_latent: NDArray[Any] | None = None,
     histograms: LatentHistograms | None = None,
     outliers: NDArray[np.bool_] | None = None,
+    margins: NDArray[np.float64] | None = None,
 ) -> SamplingWeights:
     """Return how often each image should be drawn, by the rule in ``settings``.
 
@@ -200,9 +210,12 @@ def sampling_weights(
         outliers: a mask, shape (image,), of what is to be drawn no more often than by uniform
             draws, whatever its latents say; None for none. Their weights then are at most the
             mean weight, and those of the others rise in proportion.
+        margins: the log odds of "face" that a classifier gives each image, shape (image,);
+            needed by ``margin``.
 
     Raises:
-        DataError: latents that are not finite, or shapes that do not fit.
+        DataError: latents or margins that are not finite, or shapes that do not fit; ``margin``
+            without margins.
         ConfigError: ``settings.latents`` names a dimension that is not there.
     """
     matrix = as_matrix(latents)
@@ -214,12 +227,19 @@ def sampling_weights(
     active = _active_latents(counts, kl_per_latent, settings.activity_threshold)
     balanced = _balanced_latents(active, settings, counts.shape[0])
     scores = _scores(histograms.bin_masses, counts, settings)
+    if settings.rule == "margin":
+        scores = np.maximum(scores, 0) * margin_factors(
+            matrix, histograms, _checked_margins(margins, len(matrix))
+        )
     log_weights, drivers = join_scores(
         matrix, histograms, scores, balanced, take_largest=settings.rule == "max"
     )
-    if settings.rule == "product":
+    if settings.rule in _LARGEST_TEMPER:
         temper, probabilities = temper_weights(
-            log_weights, target_ess=settings.target_ess, cap=settings.cap
+            log_weights,
+            target_ess=settings.target_ess,
+            cap=settings.cap,
+            largest=_LARGEST_TEMPER[settings.rule],
         )
     else:
         temper, probabilities = 1.0, capped_softmax(log_weights, cap=math.inf)
@@ -238,6 +258,38 @@ def sampling_weights(
     )
 
 
+def given_weights(probabilities: NDArray[np.float64]) -> SamplingWeights:
+    """Return weights that come from elsewhere, such as another density, with their health.
+
+    Args:
+        probabilities: of drawing each image, shape (image,), above 0; any scale.
+
+    Raises:
+        DataError: a probability is not a number above 0.
+    """
+    if not (np.isfinite(probabilities).all() and (probabilities > 0).all()):
+        raise DataError("every sampling probability must be a number above 0")
+    shares: NDArray[np.float64] = probabilities / probabilities.sum()
+    return SamplingWeights(
+        probabilities=shares,
+        log_weights=np.log(shares),
+        drivers=np.empty((shares.size, 0), dtype=np.int64),
+        health=WeightHealth(
+            num_images=shares.size,
+            effective_sample_size=effective_sample_size(shares),
+            largest_over_mean=float(shares.max() * shares.size),
+            temper=1.0,
+            num_capped=0,
+            num_held_down=0,
+            active=(),
+            balanced=(),
+            nothing_to_balance=False,
+            top_drivers=(),
+            top_driver_shares=(),
+        ),
+    )
+
+
 def _active_latents(
     counts: NDArray[np.float64], divergence: NDArray[Any] | None, threshold: float
 ) -> NDArray[np.int64]:
@@ -252,6 +304,16 @@ def _active_latents(
             f"shape {nats.shape}"
         )
     return np.flatnonzero(varies & (nats >= threshold))
+
+
+def _checked_margins(margins: NDArray[np.float64] | None, num_images: int) -> NDArray[np.float64]:
+    if margins is None:
+        raise DataError("the rule 'margin' needs the margins of a classifier")
+    if margins.shape != (num_images,) or not np.isfinite(margins).all():
+        raise DataError(
+            f"{num_images} images need as many finite margins; got shape {margins.shape}"
+        )
+    return margins
 
 
 def _balanced_latents(
@@ -305,7 +367,7 @@ def _health(
         effective_sample_size=effective_sample_size(probabilities),
         largest_over_mean=float(relative.max()),
         temper=temper,
-        num_capped=int(at_cap.sum()) if settings.rule == "product" else 0,
+        num_capped=int(at_cap.sum()) if settings.rule in _LARGEST_TEMPER else 0,
         num_held_down=num_held_down,
         active=tuple(active.tolist()),
         balanced=tuple(balanced.tolist()),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -34,9 +34,10 @@ from debias.training.randomness import torch_generator, torch_seeded
 from debias.training.settings import RunSettings
 from debias.training.state import Progress, load_state, save_state
 from debias.training.validation import LabelledRows, validation_figures
-from debias.training.weighting import face_weights, health_figures
+from debias.training.weighting import Rebuild, Weigher, health_figures, latent_weigher
 
 Forward = Callable[[Tensor, Tensor, torch.Generator], ModelOutput]
+LossWeigher = Callable[[NDArray[np.int64], Tensor], Tensor]
 SHOWN = ("effective_sample_size",)  # of the weights' health, on the progress bar
 
 
@@ -73,6 +74,8 @@ class _Parts:
     stepper: torch.optim.Optimizer
     num_batches: int
     monitor: Monitor
+    weigher: Weigher | None
+    loss_weigher: LossWeigher | None
 
 
 def fit(
@@ -83,6 +86,8 @@ def fit(
     fabric: Fabric,
     run: RunDir,
     show_progress: bool = True,
+    weigher: Weigher | None = None,
+    loss_weigher: LossWeigher | None = None,
 ) -> Progress:
     """Train a model, writing the selected one, the states and the logs to a run directory.
 
@@ -96,6 +101,10 @@ def fit(
         fabric: launched; gives device, precision and processes.
         run: where to write.
         show_progress: whether to draw a bar.
+        weigher: gives the faces' sampling weights whenever they are due; None for the settings'
+            rule, and uniform draws for a model without a latent space.
+        loss_weigher: from the store's rows of a batch and their classification losses, both of
+            shape (batch,), how much each loss counts, relative to 1; None for all alike.
 
     Returns:
         The history, and which epoch's model was kept.
@@ -115,6 +124,7 @@ def fit(
     progress, probabilities = state or (Progress(), torch.empty(0, dtype=torch.float64))
     wrapped, stepper = fabric.setup(model, optimizer)
     num_batches = epoch_steps(training, num_faces=len(data.train.faces))
+    has_latents = model.latent_head is not None
     parts = _Parts(
         settings=settings,
         data=data,
@@ -133,6 +143,8 @@ def fit(
             show=show_progress and fabric.is_global_zero,
             write=fabric.is_global_zero,
         ),
+        weigher=weigher or (latent_weigher if has_latents else None),
+        loss_weigher=loss_weigher,
     )
     with parts.monitor as monitor, torch_seeded(settings.seed, "training"):
         for epoch in range(progress.epoch, training.epochs):
@@ -160,20 +172,21 @@ def _refresh(parts: _Parts, progress: Progress, probabilities: Tensor) -> Tensor
 
     Their health goes to ``progress``, also where draws are uniform, for the active latents.
     """
-    resampling, faces = parts.settings.resampling, parts.data.train.faces
-    if parts.selected.latent_head is None:
-        return torch.full((len(faces),), 1 / len(faces), dtype=torch.float64)
-    warming_up = progress.epoch < resampling.warmup
-    due = warming_up or resampling.refresh_due(progress.epoch)
-    if warming_up:
-        resampling = dataclasses.replace(resampling, rule="uniform")
+    resampling, train = parts.settings.weighting, parts.data.train
+    if parts.weigher is None:
+        return torch.full((len(train.faces),), 1 / len(train.faces), dtype=torch.float64)
+    due = progress.epoch < resampling.warmup or resampling.refresh_due(progress.epoch)
     if due and parts.fabric.is_global_zero:
-        weights = face_weights(
-            parts.selected,
-            parts.data.store,
-            faces,
-            settings=resampling,
-            autocast=parts.fabric.autocast,
+        weights = parts.weigher(
+            Rebuild(
+                model=parts.selected,
+                store=parts.data.store,
+                faces=train.faces,
+                non_faces=train.non_faces,
+                epoch=progress.epoch,
+                settings=resampling,
+                autocast=parts.fabric.autocast,
+            )
         )
         probabilities = torch.from_numpy(weights.probabilities)
         progress.health = health_figures(weights)
@@ -204,7 +217,8 @@ def _train_epoch(
     guard = LossGuard(factor=training.divergence, progress=progress, first_step=first_step)
     parts.model.train()
     for batch, step in enumerate(range(first_step, first_step + parts.num_batches)):
-        images, y, face_rows = _load(parts, plan.face_rows[batch], plan.non_face_rows[batch])
+        images, y, chosen = _load(parts, plan.face_rows[batch], plan.non_face_rows[batch])
+        face_rows = torch.arange(len(plan.face_rows[batch]), device=fabric.device)
         images = augment(images, settings.augmentation, generator=changes)
         loss = training_loss(
             parts.forward(images, face_rows, noise),
@@ -213,6 +227,9 @@ def _train_epoch(
             face_rows,
             settings=settings.objective,
             kl_scale=settings.objective.kl_scale(step / parts.num_batches),
+            loss_weigher=None
+            if parts.loss_weigher is None
+            else partial(parts.loss_weigher, chosen),
         )
         set_learning_rate(parts.optimizer, _rate(parts, step))
         parts.stepper.zero_grad(set_to_none=True)
@@ -236,10 +253,10 @@ def _rate(parts: _Parts, step: int) -> float:
 
 def _load(
     parts: _Parts, faces: NDArray[np.int64], non_faces: NDArray[np.int64]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return images as uint8 (batch, channel, height, width), labels, and the faces' indices.
+) -> tuple[Tensor, Tensor, NDArray[np.int64]]:
+    """Return images as uint8 (batch, channel, height, width), labels, and the store's rows.
 
-    A model that does not classify is trained on the faces alone.
+    The faces come first. A model that does not classify is trained on the faces alone.
     """
     train, device = parts.data.train, parts.fabric.device
     chosen = train.faces[faces]
@@ -248,7 +265,7 @@ def _load(
     images = torch.from_numpy(parts.data.store.gather(chosen)).to(device, non_blocking=True)
     y = torch.zeros(len(chosen), device=device)
     y[: len(faces)] = 1
-    return images.permute(0, 3, 1, 2), y, torch.arange(len(faces), device=device)
+    return images.permute(0, 3, 1, 2), y, chosen
 
 
 def _finish_epoch(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from debias.config import build, check_keys, merge, parse_assignments, read_toml, to_table
 from debias.data.decode import DecodeSettings, Fit
 from debias.errors import ConfigError, nearest
-from debias.models.db_vae import Architecture
+from debias.models.db_vae import CLASSIFYING, Architecture
 from debias.models.losses import LossSettings
 from debias.models.networks import NetworkSettings
 from debias.resampling.weights import ResamplingSettings
@@ -95,6 +96,13 @@ class RunSettings:
         if self.architecture == "vae":
             return self.loss.as_elbo(self.model.image_size)
         return self.loss
+
+    @property
+    def weighting(self) -> ResamplingSettings:
+        """The resampling in force: without a classifier there is no ``margin``, but ``product``."""
+        if self.resampling.rule == "margin" and self.architecture not in CLASSIFYING:
+            return dataclasses.replace(self.resampling, rule="product")
+        return self.resampling
 
     @property
     def decoding(self) -> DecodeSettings:

@@ -82,7 +82,7 @@ def _generative_loss(
     total = 0.0
     with evaluating(model) as device, autocast():
         for images in batches(store, faces, batch_size=batch_size, device=device):
-            mu, log_var = model.encode(images)
+            mu, log_var, _ = model.encode(images)
             error = reconstruction_loss(
                 model.decode(mu),
                 images,

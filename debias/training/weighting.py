@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +17,46 @@ from debias.resampling.histogram import kl_per_latent
 from debias.resampling.outliers import outlier_scores, outlier_threshold
 from debias.resampling.weights import ResamplingSettings, SamplingWeights, sampling_weights
 from debias.seeding import numpy_generator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rebuild:
+    """What is there when the sampling weights of an epoch are made.
+
+    Attributes:
+        model: the model as it would be kept now: the average, where one is kept.
+        store: decoded images.
+        faces: the training faces' rows, shape (image,).
+        non_faces: the rows of the training non-faces.
+        epoch: the epoch to come, counted from 0.
+        settings: the rule, and how many epochs draw uniformly first.
+        autocast: the precision to encode in.
+    """
+
+    model: FaceModel
+    store: ImageStore
+    faces: NDArray[np.int64]
+    non_faces: NDArray[np.int64]
+    epoch: int
+    settings: ResamplingSettings
+    autocast: Autocast
+
+
+Weigher = Callable[[Rebuild], SamplingWeights]
+
+
+def latent_weigher(rebuild: Rebuild) -> SamplingWeights:
+    """Return the weights by the settings' rule; in the warm-up, uniform ones."""
+    settings = rebuild.settings
+    if rebuild.epoch < settings.warmup:
+        settings = dataclasses.replace(settings, rule="uniform")
+    return face_weights(
+        rebuild.model,
+        rebuild.store,
+        rebuild.faces,
+        settings=settings,
+        autocast=rebuild.autocast,
+    )
 
 
 def face_weights(
@@ -36,7 +80,9 @@ def face_weights(
         return _weights_without_outliers(model, store, faces, settings, autocast)
     encoding = encode(model, store, faces, autocast=autocast)
     kl = None if encoding.log_var is None else kl_per_latent(encoding.mu, encoding.log_var)
-    return sampling_weights(encoding.mu, settings=settings, kl_per_latent=kl)
+    return sampling_weights(
+        encoding.mu, settings=settings, kl_per_latent=kl, margins=encoding.logit
+    )
 
 
 def _weights_without_outliers(
@@ -59,7 +105,11 @@ def _weights_without_outliers(
         generator=numpy_generator(0, "outliers"),
     )
     return sampling_weights(
-        made.mu, settings=settings, kl_per_latent=kl, outliers=scores > outlier_threshold()
+        made.mu,
+        settings=settings,
+        kl_per_latent=kl,
+        outliers=scores > outlier_threshold(),
+        margins=made.logit,
     )
 
 

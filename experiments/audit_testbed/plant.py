@@ -402,28 +402,93 @@ def junk(base: ImageSet, generator: np.random.Generator) -> Planted:
     )
 
 
+DARK_GLASSES = {"glasses": (1.0, 1.0), "lens_dark": (0.9, 1.0)}
+NO_GLASSES = {"glasses": (0.0, 0.0)}
+
+
 def rare_factor(base: ImageSet, generator: np.random.Generator) -> Planted:
     """Let 3 % of the faces wear dark glasses and a hat and turn away, and nobody else any."""
+    return _rare(
+        base,
+        generator,
+        rare=Population(ranges={**DARK_GLASSES, "hat": (1.0, 1.0), "yaw": (35.0, 50.0)}),
+        common=Population(ranges={**NO_GLASSES, "hat": (0.0, 0.0), "yaw": (-20.0, 20.0)}),
+    )
+
+
+def rare_dark_glasses(base: ImageSet, generator: np.random.Generator) -> Planted:
+    """Let 3 % of the faces wear dark glasses, and nobody else any."""
+    rare, common = Population(ranges=DARK_GLASSES), Population(ranges=NO_GLASSES)
+    return _rare(base, generator, rare=rare, common=common)
+
+
+def rare_hat(base: ImageSet, generator: np.random.Generator) -> Planted:
+    """Let 3 % of the faces wear a hat, and nobody else one."""
+    rare, common = (Population(ranges={"hat": (worn, worn)}) for worn in (1.0, 0.0))
+    return _rare(base, generator, rare=rare, common=common)
+
+
+def rare_side_light(base: ImageSet, generator: np.random.Generator) -> Planted:
+    """Let 3 % of the faces be lit from their right alone, and all others from the front."""
+    return _rare(
+        base,
+        generator,
+        rare=Population(
+            ranges={
+                "light_azimuth": (75.0, 95.0),
+                "light_elevation": (0.0, 15.0),
+                "ambient": (0.05, 0.15),
+            }
+        ),
+        common=Population(ranges={"light_azimuth": (-30.0, 30.0)}),
+    )
+
+
+def rare_dark_skin(base: ImageSet, generator: np.random.Generator) -> Planted:
+    """Let 2 % of the faces have dark skin, and all others light or medium."""
+    return _rare(
+        base,
+        generator,
+        rare=Population(skin_tones={"dark": 1.0}),
+        common=Population(skin_tones={"light": 0.6, "medium": 0.4}),
+        share=0.02,
+    )
+
+
+def rare_light_colour(base: ImageSet, generator: np.random.Generator) -> Planted:
+    """Let 3 % of the faces stand in orange light, and all others in light that is nearly white."""
+    return _rare(
+        base,
+        generator,
+        rare=Population(ranges={"light_warmth": (0.9, 1.0)}),
+        common=Population(ranges={"light_warmth": (-0.5, 0.5)}),
+    )
+
+
+def _rare(
+    base: ImageSet,
+    generator: np.random.Generator,
+    *,
+    rare: Population,
+    common: Population,
+    share: float = 0.03,
+) -> Planted:
+    """Draw the faces anew: a few from one population, all others from another."""
     seed = int(generator.integers(2**31))
-    common = {"glasses": (0.0, 0.0), "hat": (0.0, 0.0), "yaw": (-20.0, 20.0)}
-    extreme = {
-        "glasses": (1.0, 1.0),
-        "lens_dark": (0.9, 1.0),
-        "hat": (1.0, 1.0),
-        "yaw": (35.0, 50.0),
-    }
     faces = generator.permutation(base.faces)
-    num_rare = round(0.03 * len(faces))
+    num_rare = round(share * len(faces))
     files = dict(base.files)
-    for part, ranges in ((faces[:num_rare], extreme), (faces[num_rare:], common)):
-        drawn = draw_faces(Population(ranges=ranges), range(len(part)), seed=seed)
+    for part, population in ((faces[:num_rare], rare), (faces[num_rare:], common)):
+        # Other people: the same ones in another light would be copies.
+        own_seed = derive_seed(seed, "rare" if population is rare else "common")
+        drawn = draw_faces(population, range(len(part)), seed=own_seed)
         files |= dict(zip(part, render_files(drawn, num_workers=1), strict=True))
     # Nobody knows anything of these people.
     people = base.people.iloc[:0]
     return Planted(
         images=replace(base, files=files, people=people, groups=()),
-        by_image={"latent-gap": frozenset(faces[:num_rare])},
-        also=("junk",),
+        by_image={"rare-kind": frozenset(faces[:num_rare])},
+        also=("junk", "latent-gap"),
     )
 
 
@@ -473,5 +538,10 @@ DEFECTS: Mapping[str, Planter] = {
     "mislabelled": mislabelled,
     "junk": junk,
     "rare-factor": rare_factor,
+    "rare-dark-glasses": rare_dark_glasses,
+    "rare-hat": rare_hat,
+    "rare-side-light": rare_side_light,
+    "rare-dark-skin": rare_dark_skin,
+    "rare-light-colour": rare_light_colour,
 }
-NEED_MODEL = ("mislabelled", "junk", "rare-factor")
+NEED_MODEL = ("mislabelled", "junk")

@@ -22,7 +22,11 @@ def scores(planted: Planted, audit: dict[str, Any], rows: pd.DataFrame) -> dict[
     """
     found: dict[str, Score] = {}
     for kind, truth in planted.by_image.items():
-        named = set(rows.loc[rows["kind"] == kind, "image_id"].dropna())
+        of_kind = rows["kind"] == kind
+        if kind == "rare-kind":
+            # Drawn faces have kinds of their own, such as the 8 % that wear hats: these are notes.
+            of_kind &= rows["severity"].isin(SAID)
+        named = set(rows.loc[of_kind, "image_id"].dropna())
         found[f"{kind}, images"] = {
             **_score(truth, named),
             "severities": sorted(_severities(audit, kind)),

@@ -234,6 +234,6 @@ def _plain_encode(model: FaceModel, dataset: LabelledImages) -> NDArray[Any]:
     means = []
     with torch.no_grad():
         for images, _ in DataLoader(dataset, batch_size=ENCODE_BATCH):
-            mu, _ = model.encode(images)
+            mu = model.encode(images).mu
             means.append(mu)
     return torch.cat(means).numpy()

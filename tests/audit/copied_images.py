@@ -82,5 +82,6 @@ def measured(
         table=table,
         hashes=perceptual_hashes(pictures),
         thumbnails=pictures,
+        chroma=np.full((len(pictures), 32, 32, 2), 128, dtype=np.uint8),
         directory=Path("."),
     )

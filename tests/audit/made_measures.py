@@ -28,5 +28,6 @@ def made_measures(num_images: int, measures: Mapping[str, ArrayLike]) -> Measure
         table=table,
         hashes=np.zeros((num_images, 1), dtype=np.uint64),
         thumbnails=np.zeros((num_images, THUMBNAIL_SIDE, THUMBNAIL_SIDE), dtype=np.uint8),
+        chroma=np.full((num_images, 32, 32, 2), 128, dtype=np.uint8),
         directory=Path("."),
     )

@@ -78,8 +78,8 @@ def test_the_weights_are_those_of_resampling() -> None:
     expected = sampling_weights(mu, settings=resampling).probabilities
     np.testing.assert_array_equal(found.weights.probabilities, expected)
     order = np.argsort(-expected, kind="stable")
-    assert found.rarest.tolist() == (10 * order[:7]).tolist()
-    assert found.most_common.tolist() == (10 * order[::-1][:7]).tolist()
+    assert [each.row for each in found.rarest] == (10 * order[:7]).tolist()
+    assert [each.row for each in found.most_common] == (10 * order[::-1][:7]).tolist()
 
 
 def test_each_latent_says_how_it_is_used() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 from audit.made_images import made_images
 
 from debias.audit.leakage import find_leakage
@@ -35,6 +36,23 @@ def test_windows_of_a_picture_in_two_splits() -> None:
     assert [finding.kind for finding in leakage.findings] == ["duplicate-across-splits"]
     assert leakage.findings[0].images.others.tolist() == [1, 0]
     assert leakage.keep.tolist() == [False, True, True, True]
+
+
+def test_what_cannot_be_read_shows_nobody() -> None:
+    images = made_images(
+        {},
+        num_images=5,
+        split=["train", "test", "train", "val", "test"],
+        identity_id=["p", "p", "q", "q", "r"],
+        path=["a", "b", "c", "c", "d"],
+    )
+    table = images.manifest.table
+    assert find_leakage(table).keep.tolist() == [False, True, False, True, True]
+    leakage = find_leakage(table, readable=np.array([True, False, True, False, False]))
+    assert leakage.findings == ()
+    assert leakage.keep.all()
+    assert (leakage.num_people, leakage.num_identified) == (2, 2)
+    assert (leakage.num_torn_people, leakage.num_torn_pictures) == (0, 0)
 
 
 def test_nothing_leaks() -> None:

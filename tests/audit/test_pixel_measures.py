@@ -15,6 +15,7 @@ from debias.audit.pixel_measures import (
     PATCH_SIDES,
     WORKING_SIDE,
     central_patch,
+    chroma_thumbnails,
     complexities,
     detail_measures,
     grey_thumbnails,
@@ -199,6 +200,18 @@ def test_thumbnails_are_those_of_pillow() -> None:
         assert np.abs(found[k] - grey).max() <= 1
     white = np.full((1, 4, 4, 3), 255, dtype=np.uint8)
     assert np.all(grey_thumbnails(white) == 255)
+
+
+def test_colour_is_that_of_pillow() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
+    found = chroma_thumbnails(pixels)
+    assert found.shape == (4, 32, 32, 2)
+    assert found.dtype == np.uint8
+    for k, picture in enumerate(pixels):
+        expected = np.asarray(Image.fromarray(picture).convert("YCbCr"))[..., 1:].astype(int)
+        assert np.abs(found[k] - expected).max() <= 3
+    grey = np.full((1, 4, 4, 3), 77, dtype=np.uint8)
+    assert np.all(chroma_thumbnails(grey) == 128)
 
 
 def test_complexity_is_low_for_plain_pictures_and_high_for_noise() -> None:

@@ -64,6 +64,7 @@ def assert_same(found: MeasuredImages, expected: MeasuredImages) -> None:
     pd.testing.assert_frame_equal(found.table, expected.table, rtol=1e-6, atol=1e-9)
     np.testing.assert_array_equal(found.hashes, expected.hashes)
     np.testing.assert_array_equal(found.thumbnails, expected.thumbnails)
+    np.testing.assert_array_equal(found.chroma, expected.chroma)
 
 
 def count_files(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -117,6 +118,8 @@ def test_the_table_is_what_it_says_it_is(pictures: Path, place: Path) -> None:
     assert found.hashes.dtype == np.uint64
     assert found.thumbnails.shape == (NUM_IMAGES, THUMBNAIL_SIDE, THUMBNAIL_SIDE)
     assert isinstance(found.thumbnails, np.memmap)
+    assert found.chroma.shape == (NUM_IMAGES, THUMBNAIL_SIDE, THUMBNAIL_SIDE, 2)
+    assert isinstance(found.chroma, np.memmap)
     assert found.directory == place
     np.testing.assert_array_equal(perceptual_hashes(found.thumbnails), found.hashes)
 
@@ -129,6 +132,8 @@ def test_each_row_has_the_measures_of_its_own_picture(pictures: Path, place: Pat
         pixels = to_pixels(picture, SETTINGS.decode)
         grey = np.asarray(Image.fromarray(pixels).reduce(2).convert("L")).astype(int)
         assert np.abs(found.thumbnails[row] - grey).max() <= 1
+        colour = np.asarray(Image.fromarray(pixels).reduce(2).convert("YCbCr"))[..., 1:]
+        assert np.abs(found.chroma[row] - colour.astype(int)).max() <= 3
         assert found.table.loc[row, "width"] == picture.width
         for name, values in skin_measures(pixels[None]).items():
             np.testing.assert_allclose(found.table[name].to_numpy()[row], values[0], rtol=1e-5)
@@ -328,10 +333,11 @@ def test_a_damaged_part_is_measured_anew(pictures: Path, tmp_path: Path, place: 
     parts[0].write_bytes(parts[0].read_bytes()[:200])
     parts[1].write_bytes(b"")
     assert_same(measure(listed(pictures), place, resume=True), expected)
-    (place / "thumbnails.npy").write_bytes(b"")
-    assert_same(measure(listed(pictures), place, resume=True), expected)
-    (place / "thumbnails.npy").unlink()
-    assert_same(measure(listed(pictures), place, resume=True), expected)
+    for name in ("thumbnails.npy", "chroma.npy"):
+        (place / name).write_bytes(b"")
+        assert_same(measure(listed(pictures), place, resume=True), expected)
+        (place / name).unlink()
+        assert_same(measure(listed(pictures), place, resume=True), expected)
 
 
 def test_another_pass_is_neither_mixed_in_nor_thrown_away(pictures: Path, place: Path) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from audit.made_images import made_images
@@ -12,6 +14,8 @@ from debias.audit.images import AuditedImages
 from debias.audit.measured import QUALITY_MEASURES, SKIN_MEASURES
 from debias.audit.quality import QualityByGroup, quality_by_group
 from debias.audit.quality_limits import COMPARED, FLAWS
+from debias.metrics.pairs import holm
+from debias.metrics.superiority import rank_rows, shift_p_values, superiorities
 
 NUM = 600
 SECOND = np.arange(NUM) % 2 == 1
@@ -208,3 +212,30 @@ def test_of_what_is_a_note_the_group_that_differs_the_most_is_told() -> None:
         "age dark, brightness",
         "age light, brightness",
     ]
+
+
+def test_values_and_flaws_are_corrected_as_one_family() -> None:
+    values = 16 + 4 * (normal() - 0.4 * SECOND)  # below 15 is a flaw
+    result = found(made_images({"one": GROUPS}), brightness=values)
+    codes = SECOND.astype(int)
+    raw = [
+        superiorities(rank_rows(values=values), codes=codes, num_groups=2)[1].p_value,
+        shift_p_values(rank_rows(values=values < 15), codes=codes, num_groups=2)[1],
+    ]
+    group = group_of(result, "one b", "brightness")
+    assert raw[0] != pytest.approx(raw[1])
+    assert (group.p_value, group.flawed_p_value) == pytest.approx(tuple(holm(raw)))
+
+
+def test_memory_does_not_grow_with_the_number_of_groupings() -> None:
+    """The rows of all groupings and measures at once would be 20 MB here."""
+    generator = np.random.default_rng(0)
+    count, names = 8000, [f"a{k}" for k in range(12)]
+    images = made_images({name: generator.choice(["a", "b"], count).tolist() for name in names})
+    measured = made_measures(count, {name: generator.normal(size=count) for name in COMPARED})
+    tracemalloc.start()
+    result = quality_by_group(images, measured)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(result.groups) == 2 * len(names) * len(COMPARED)
+    assert peak < 8e6

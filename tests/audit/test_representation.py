@@ -41,10 +41,66 @@ def test_a_group_below_half_the_even_share_is_found_with_its_numbers() -> None:
     assert dark_finding.images.rows.tolist() == list(range(970, 1000))
 
 
+@pytest.mark.parametrize(
+    ("num_rare", "severity", "limit"),
+    [(450, None, None), (350, "note", 0.8), (226, "warning", 0.5), (40, "serious", 0.1)],
+)
+def test_how_far_below_its_reference_a_group_is_says_how_serious_that_is(
+    num_rare: int, severity: str | None, limit: float | None
+) -> None:
+    genders = ["female"] * num_rare + ["male"] * (1000 - num_rare)
+    found = representation(made_images({"gender": genders}, groups=["gender"])).findings
+    assert [(f.subject, f.severity, f.limit) for f in found] == (
+        [("gender female", severity, limit)] if severity else []
+    )
+    if severity == "warning":
+        assert "226 of 1,000 faces (22.6 % [20.1, 25.3]), where 50.0 % are asked for" in (
+            found[0].message
+        )
+
+
+def test_a_share_that_may_be_four_fifths_is_no_finding() -> None:
+    """3 of 10 where 5 are asked for: a ratio of 0.6, and a p-value of 0.38 that it is 0.8."""
+    images = made_images({"gender": ["female"] * 3 + ["male"] * 7}, groups=["gender"])
+    assert not representation(images).findings
+
+
+def test_one_person_with_many_images_does_not_hide_who_is_missing() -> None:
+    persons = ["p0"] * 500 + [f"p{k}" for k in range(1, 501)]
+    for num_women in (0, 1):
+        genders = ["male"] * (1000 - num_women) + ["female"] * num_women
+        images = made_images(
+            {"gender": genders}, groups=["gender"], identity_id=persons, split=["train"] * 1000
+        )
+        reference = Reference(
+            columns=("gender",), shares={("female",): 0.5, ("male",): 0.5}, source="census"
+        )
+        found = representation(images, reference=reference)
+        assert [f.subject for f in found.findings] == ["gender female"], num_women
+        woman = group_of(found.groupings[0], "female")
+        assert woman.p_value is not None
+        assert woman.p_value < 1e-3
+    # Of persons with one image each, none of 501 is a woman: 0 to 0.8 %.
+    nobody = representation(
+        made_images({"gender": ["male"] * 1000}, groups=["gender"], identity_id=persons),
+        reference=reference,
+    )
+    share = group_of(nobody.groupings[0], "female").share
+    assert share is not None
+    assert share.high == pytest.approx(float(wilson(num_successes=0, num_trials=501)[1]))
+
+
+def test_many_women_of_a_set_where_one_man_is_half_of_the_images_are_no_finding() -> None:
+    persons = ["p0"] * 500 + [f"p{k}" for k in range(1, 501)]
+    genders = ["male"] * 500 + ["female", "male"] * 250
+    images = made_images({"gender": genders}, groups=["gender"], identity_id=persons)
+    assert not representation(images).findings
+
+
 def test_p_values_are_exact_binomials_after_holm() -> None:
     images = made_images({"tone": ["a"] * 80 + ["b"] * 20}, groups=["tone"])
     (grouping,) = representation(images).groupings
-    raw = [stats.binom.cdf(20, 100, 0.25), stats.binom.cdf(80, 100, 0.25)]
+    raw = [stats.binom.cdf(20, 100, 0.4), stats.binom.cdf(80, 100, 0.4)]
     assert group_of(grouping, "b").p_value == pytest.approx(min(1, 2 * raw[0]))
     assert group_of(grouping, "a").p_value == pytest.approx(1.0)
 
@@ -182,6 +238,25 @@ def test_a_group_that_only_the_test_shows_is_missed_in_training() -> None:
     assert not test.findings
 
 
+def test_every_split_is_judged_and_what_is_in_none_as_one() -> None:
+    shown = {"train": (90, 90), "val": (90, 9), "test": (50, 50), None: (9, 90)}
+    tones = [tone for light, dark in shown.values() for tone in ["light"] * light + ["dark"] * dark]
+    split = [name for name, counts in shown.items() for _ in range(sum(counts))]
+    found = by_split(made_images({"tone": tones}, groups=["tone"], split=split))
+    assert [(part.scope, part.num_faces) for part in found] == [
+        ("train", 180),
+        ("val", 99),
+        ("test", 100),
+        ("no split", 99),
+    ]
+    assert [[f.subject for f in part.findings] for part in found] == [
+        [],
+        ["tone dark in val"],
+        [],
+        ["tone light in no split"],
+    ]
+
+
 def test_only_what_counts_is_counted() -> None:
     images = made_images({"tone": ["light"] * 90 + ["dark"] * 90}, groups=["tone"])
     copies = replace(images, counted=np.arange(180) < 100)  # 80 of the dark are copies
@@ -238,8 +313,8 @@ def test_balanced_sets_raise_next_to_no_false_alarm(persons_have: int) -> None:
     settings = RepresentationSettings()
     alarms = 0
     for _ in range(100):
-        # True shares are exactly at the limit: half of the even share.
-        draws = generator.choice(list("abc"), 300 // persons_have, p=[1 / 6, 5 / 12, 5 / 12])
+        # True shares are exactly at the limit: four fifths of the even share.
+        draws = generator.choice(list("abc"), 300 // persons_have, p=[4 / 15, 11 / 30, 11 / 30])
         tones = np.repeat(draws, persons_have)
         persons = [f"p{k // persons_have}" for k in range(len(tones))]
         images = made_images({"t": tones.tolist()}, groups=["t"], identity_id=persons)

@@ -40,6 +40,7 @@ def measured(
         table=table,
         hashes=np.zeros((count, 1), dtype=np.uint64),
         thumbnails=np.zeros((count, 32, 32), dtype=np.uint8),
+        chroma=np.full((count, 32, 32, 2), 128, dtype=np.uint8),
         directory=Path("."),
     )
 

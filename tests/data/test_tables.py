@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import debias.data.table_batches as table_batches
 from debias.data.table_batches import open_batches
-from debias.data.tables import as_labels, as_text, read_table, write_table
+from debias.data.tables import as_labels, as_text, read_table, write_csv, write_table
 from debias.errors import DataError, OutputError
 
 # Anything but what CSV cannot tell apart: an empty cell is missing, and \r may become \n.
@@ -45,6 +45,23 @@ def test_any_words_come_back(
     back = read_table(tmp_path / f"t{suffix}")
     assert back["a"].tolist() == [a for a, _ in cells]
     assert [None if pd.isna(b) else b for b in back["b"]] == [b for _, b in cells]
+
+
+def test_parts_make_one_table(tmp_path: Path) -> None:
+    whole = pd.DataFrame({"a": ["x", "y, z", None], "b": [1.5, None, 2.0]})
+    write_table(whole, tmp_path / "whole.csv")
+    write_csv(
+        (whole.iloc[start:stop] for start, stop in ((0, 0), (0, 1), (1, 3))), tmp_path / "p.csv"
+    )
+    assert (tmp_path / "p.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+    def broken() -> Iterator[pd.DataFrame]:
+        yield whole
+        raise KeyError("broken")
+
+    with pytest.raises(KeyError, match="broken"):
+        write_csv(broken(), tmp_path / "half.csv")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["p.csv", "whole.csv"]
 
 
 def test_columns_are_chosen_and_ordered(tmp_path: Path) -> None:

@@ -113,13 +113,41 @@ def test_flipped_labels_are_those_named(plant: ModuleType, base: Any, generator:
     assert set(base.table.index[changed]) == planted.by_image["mislabelled"]
 
 
-def test_rare_faces_wear_what_nobody_else_does(
+RARE = {
+    "rare-factor": 0.03,
+    "rare-dark-glasses": 0.03,
+    "rare-hat": 0.03,
+    "rare-side-light": 0.03,
+    "rare-dark-skin": 0.02,
+    "rare-light-colour": 0.03,
+}
+
+
+@pytest.mark.parametrize("name", RARE)
+def test_rare_faces_are_as_many_as_said_and_other_people(
+    plant: ModuleType, base: Any, generator: Any, name: str
+) -> None:
+    planted = plant.DEFECTS[name](base, generator)
+    rare = planted.by_image["rare-kind"]
+    assert len(rare) == round(RARE[name] * len(base.faces))
+    assert rare <= set(base.faces)
+    assert not len(planted.images.people)
+    faces = [planted.images.files[image_id] for image_id in base.faces]
+    assert len(set(faces)) == len(faces)
+
+
+def test_rare_side_light_leaves_half_of_the_face_dark(
     plant: ModuleType, base: Any, generator: Any
 ) -> None:
-    planted = plant.rare_factor(base, generator)
-    rare = planted.by_image["latent-gap"]
-    assert len(rare) == round(0.03 * len(base.faces))
-    assert not len(planted.images.people)
+    planted = plant.rare_side_light(base, generator)
+    rare = planted.by_image["rare-kind"]
+
+    def side(image_id: str) -> float:
+        light = opened(planted.images.files[image_id])[20:48].mean(axis=(0, 2))
+        return abs(float(light[16:28].mean() - light[36:48].mean()))
+
+    others = [side(image_id) for image_id in base.faces if image_id not in rare]
+    assert np.median([side(image_id) for image_id in rare]) > 2 * np.median(others)
 
 
 def finding(kind: str, severity: str, subject: str) -> dict[str, str]:
@@ -155,6 +183,22 @@ def test_scores_count_images_and_subjects(plant: ModuleType, score: ModuleType, 
     assert (pairs["wrong"], pairs["missed"]) == (["lens, split"], ["site, split"])
     assert score.alarms(audit, known=["association"]) == ["warning junk: faces"]
     assert score.alarms(audit, known=score.planted_kinds(planted)) == []
+
+
+def test_rare_kinds_are_scored_where_they_are_warnings(
+    plant: ModuleType, score: ModuleType, base: Any
+) -> None:
+    planted = plant.Planted(images=base, by_image={"rare-kind": frozenset({"a", "b"})})
+    rows = pd.DataFrame(
+        {
+            "kind": ["rare-kind"] * 3,
+            "image_id": ["a", "x", "b"],
+            "severity": ["warning", "warning", "note"],
+        }
+    )
+    images = score.scores(planted, {"findings": []}, rows)["rare-kind, images"]
+    assert (images["num_planted"], images["num_found"]) == (2, 2)
+    assert (images["num_right"], images["num_hit"]) == (1, 1)
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+import io
 import json
 import shutil
+from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import pytest
 from running import QUICK, Debias, Python
 
 from debias.audit.findings import KINDS
+from debias.cli import main
 from debias.data.manifest import read_manifest
 from debias.data.prepared_folder import open_prepared
+from debias.errors import UsageError
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +55,37 @@ def read(output: Path) -> dict[str, Any]:
     return found
 
 
-def test_what_is_dirty_is_found_and_left_out(tmp_path: Path, dirty: Path, debias: Debias) -> None:
-    output = tmp_path / "audit"
-    outcome = debias(*words_of(dirty, output), "--write-manifest")
-    assert outcome.status == 0, outcome.err
-    assert outcome.out.endswith(f"{output / 'audit.html'}\n")
+class Audited(NamedTuple):
+    """An audit that several tests look at, and none changes."""
+
+    output: Path
+    out: str
+
+
+def made_audit(output: Path, *words: object) -> Audited:
+    said = io.StringIO()
+    with redirect_stdout(said):
+        assert main(["audit", *map(str, words), "--output", str(output), "--quiet"]) == 0
+    return Audited(output, said.getvalue())
+
+
+@pytest.fixture(scope="module")
+def audited(dirty: Path, tmp_path_factory: pytest.TempPathFactory) -> Audited:
+    """The audit of the dirty set, with a rebalanced one."""
+    people = ("--attributes", dirty / "people.csv", "--groups", "skin_tone,gender")
+    output = tmp_path_factory.mktemp("audited") / "audit"
+    return made_audit(output, dirty / "images.csv", *people, "--write-manifest")
+
+
+@pytest.fixture(scope="module")
+def unlabelled(dirty: Path, tmp_path_factory: pytest.TempPathFactory) -> Audited:
+    """The audit of the dirty set's folder of pictures."""
+    return made_audit(tmp_path_factory.mktemp("unlabelled") / "audit", dirty / "images")
+
+
+def test_what_is_dirty_is_found_and_left_out(dirty: Path, audited: Audited) -> None:
+    output = audited.output
+    assert audited.out.endswith(f"{output / 'audit.html'}\n")
     findings = pd.read_csv(output / "findings.csv", dtype=str)
     by_kind = findings.groupby("kind")["image_id"].agg(set)
     assert by_kind["unreadable"] == {"broken"}
@@ -93,11 +123,8 @@ def test_what_is_dirty_is_found_and_left_out(tmp_path: Path, dirty: Path, debias
     assert tones.value_counts(normalize=True)["dark"] > 1.5 * before["dark"]
 
 
-def test_every_kind_was_looked_for_or_not_with_a_reason(
-    tmp_path: Path, dirty: Path, debias: Debias
-) -> None:
-    assert debias("audit", dirty / "images", "--output", tmp_path / "a", "--quiet").status == 0
-    audit = read(tmp_path / "a")
+def test_every_kind_was_looked_for_or_not_with_a_reason(unlabelled: Audited) -> None:
+    audit = read(unlabelled.output)
     assert {each["kind"] for each in audit["kinds"]} == set(KINDS)
     reasons = {each["kind"]: each["reason"] for each in audit["kinds"] if not each["checked"]}
     assert "--model RUN" in reasons["junk"]
@@ -171,9 +198,11 @@ def test_bad_options_leave_nothing(
     assert not output.exists()
 
 
-def test_an_interrupted_audit_goes_on(tmp_path: Path, dirty: Path, debias: Debias) -> None:
+def test_an_interrupted_audit_goes_on(
+    tmp_path: Path, dirty: Path, audited: Audited, debias: Debias
+) -> None:
     output = tmp_path / "audit"
-    assert debias(*words_of(dirty, output)).status == 0
+    shutil.copytree(audited.output, output)
     first = read(output)
     (output / "audit.json").unlink()
     assert debias(*words_of(dirty, output)).status == 1
@@ -181,6 +210,88 @@ def test_an_interrupted_audit_goes_on(tmp_path: Path, dirty: Path, debias: Debia
     again = read(output)
     assert again["findings"] == first["findings"]
     assert debias(*words_of(dirty, output), "--overwrite").status == 0
+
+
+def test_a_continued_audit_leaves_nothing_of_the_one_before(
+    tmp_path: Path, dirty: Path, audited: Audited, debias: Debias
+) -> None:
+    output = tmp_path / "audit"
+    shutil.copytree(audited.output, output)
+    before = pd.read_parquet(output / "weights.parquet")
+    words = [word if word != "skin_tone,gender" else "gender" for word in words_of(dirty, output)]
+    outcome = debias(*words, "--resume")
+    assert outcome.status == 0, outcome.err
+    assert f"removed {output / 'rebalanced'}" in outcome.out
+    assert not (output / "rebalanced").exists()
+    after = pd.read_parquet(output / "weights.parquet")
+    assert not after["weight"].equals(before["weight"])  # those of the groups asked for now
+
+
+def test_a_run_says_with_which_settings_it_was_made(
+    tmp_path: Path, dirty: Path, monkeypatch: pytest.MonkeyPatch, debias: Debias
+) -> None:
+    trained = {}
+
+    def train(job: Any) -> None:
+        trained["epochs"] = job.settings.training.epochs
+        raise UsageError("stop here")
+
+    monkeypatch.setattr("debias.jobs.train.run_train", train)
+    output = tmp_path / "audit"
+    words = ("--train-model", "--set", "training.epochs=3", "--device", "cpu")
+    outcome = debias(*words_of(dirty, output), *words)
+    assert "stop here" in outcome.err
+    assert trained == {"epochs": 3}
+    settings = json.loads((output / "run.json").read_text())["settings"]
+    assert (settings["set"], settings["device"]) == (["training.epochs=3"], "cpu")
+
+
+def test_too_many_groups_name_file_option_and_values(
+    tmp_path: Path, dirty: Path, debias: Debias
+) -> None:
+    people = pd.read_csv(dirty / "people.csv")
+    number = pd.Series(range(len(people)))
+    people = people.assign(shelf=number % 15, box=number % 16, lid=number % 7, name=number)
+    people.to_csv(tmp_path / "p.csv", index=False)
+    words = ("--attributes", tmp_path / "p.csv", "--output", tmp_path / "a", "--quiet")
+    for groups, said in (
+        ("shelf,box", "shelf 15 and box 16 values together make more than 200 groups"),
+        ("gender,shelf,lid", "gender 2 and shelf 15 and lid 7 values together make more than"),
+    ):
+        outcome = debias("audit", dirty / "images.csv", *words, "--groups", groups)
+        assert outcome.status == 1
+        assert outcome.err.count("\n") == 1
+        for word in (said, "p.csv", "--groups"):
+            assert word in outcome.err
+    assert not (tmp_path / "a").exists()
+
+
+def test_images_without_a_label_are_faces_everywhere(unlabelled: Audited, audited: Audited) -> None:
+    assert "182 faces" in unlabelled.out
+    assert "No image has a label: all are taken as faces." in unlabelled.out
+    (split,) = read(unlabelled.output)["images"]["splits"]
+    assert (split["num_faces"], split["num_non_faces"], split["num_unlabelled"]) == (182, 0, 182)
+    page = (unlabelled.output / "audit.html").read_text()
+    assert "182: no image has a label, so all are taken as faces" in page
+    assert "182 faces, 0 non-faces<" in page
+    assert "all are taken as faces" not in audited.out
+    assert "all are taken as faces" not in (audited.output / "audit.html").read_text()
+
+
+def test_a_person_is_not_left_out_for_a_picture_that_cannot_be_read(
+    tmp_path: Path, dirty: Path, debias: Debias
+) -> None:
+    images = pd.read_csv(dirty / "images.csv")
+    images["identity_id"] = None
+    images.loc[images["image_id"].isin(["face-00001", "broken"]), "identity_id"] = "somebody"
+    images.loc[images["image_id"] == "broken", "split"] = "test"
+    assert images.set_index("image_id").loc["face-00001", "split"] == "train"
+    images.to_csv(dirty / "unread.csv", index=False)
+    words = ("--output", tmp_path / "a", "--quiet")
+    assert debias("audit", dirty / "unread.csv", *words).status == 0
+    weights = pd.read_parquet(tmp_path / "a/weights.parquet").set_index("image_id")["weight"]
+    assert weights["face-00001"] > 0
+    assert read(tmp_path / "a")["copies"]["num_torn_people"] == 0
 
 
 def test_only_an_audit_is_resumed(tmp_path: Path, dirty: Path, debias: Debias) -> None:
@@ -231,11 +342,12 @@ def test_nothing_readable_is_not_clean(tmp_path: Path, debias: Debias) -> None:
     assert checked == {"unreadable", "exact-duplicate", "near-duplicate", "conflicting-labels"}
 
 
-def test_no_person_is_named_unless_asked(tmp_path: Path, dirty: Path, debias: Debias) -> None:
-    assert debias(*words_of(dirty, tmp_path / "a")).status == 0
+def test_no_person_is_named_unless_asked(
+    tmp_path: Path, dirty: Path, audited: Audited, debias: Debias
+) -> None:
     assert debias(*words_of(dirty, tmp_path / "b"), "--include-ids").status == 0
     for name in ("audit.json", "audit.html"):
-        assert "face-0000" not in (tmp_path / "a" / name).read_text()
+        assert "face-0000" not in (audited.output / name).read_text()
         assert "somebody" not in (tmp_path / "b" / name).read_text()
         assert "face-00004" in (tmp_path / "b" / name).read_text()
 

@@ -25,24 +25,6 @@ SMALL = [
 ]
 
 
-@pytest.fixture(scope="module")
-def bed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A testbed of 120 training faces and 252 others, drawn."""
-    from debias.jobs.data import PrepareJob, run_prepare
-    from debias.testbed.drawing import parse_drawing
-
-    folder = tmp_path_factory.mktemp("bed")
-    job = PrepareJob(
-        name="testbed:balanced:0.02",
-        root=folder,
-        drawing=parse_drawing("testbed:balanced:0.02"),
-        show_progress=False,
-        say=lambda _: None,
-    )
-    run_prepare(job)
-    return folder
-
-
 @pytest.fixture(autouse=True)
 def _quick_scores(monkeypatch: pytest.MonkeyPatch) -> None:
     """Score with fewer halves, permutations and trees."""

@@ -6,10 +6,20 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from debias.metrics.ranking import overall_auc
-from debias.metrics.superiority import shift_p_values, superiorities
+from debias.metrics.superiority import Superiority, rank_rows, shift_p_values
+from debias.metrics.superiority import superiorities as of_ranked
+
+
+def superiorities(
+    *, values: ArrayLike, codes: ArrayLike, num_groups: int, clusters: ArrayLike | None = None
+) -> tuple[Superiority, ...]:
+    ranked = rank_rows(values=values, clusters=clusters)
+    return of_ranked(ranked, codes=codes, num_groups=num_groups)
+
 
 ROWS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2)), min_size=4, max_size=40)
 
@@ -59,9 +69,11 @@ def test_p_values_alone_are_the_same() -> None:
     values, codes = generator.integers(2, size=80), generator.integers(3, size=80)
     for clusters in (None, generator.integers(20, size=80)):
         found = superiorities(values=values, codes=codes, num_groups=4, clusters=clusters)
-        alone = shift_p_values(values=values, codes=codes, num_groups=4, clusters=clusters)
+        alone = shift_p_values(
+            rank_rows(values=values, clusters=clusters), codes=codes, num_groups=4
+        )
         assert alone == tuple(each.p_value for each in found)
-    assert shift_p_values(values=[1, 2], codes=[0, 0], num_groups=1) == (1.0,)
+    assert shift_p_values(rank_rows(values=[1, 2]), codes=[0, 0], num_groups=1) == (1.0,)
 
 
 def test_a_flaw_of_a_few_pictures_is_no_certainty() -> None:

@@ -118,7 +118,7 @@ def test_the_decoder_mirrors_the_encoder(
         upsampling=upsampling,
     )
     model = _model(settings)
-    mu, _ = model.encode(_batch(2, image_size))
+    mu = model.encode(_batch(2, image_size)).mu
     assert model.decode(mu).shape == (2, 3, image_size, image_size)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pandas as pd
 from audit.made_images import made_images
 from audit.made_measures import made_measures
+from numpy.typing import NDArray
 
 from debias.audit.associations import associations
 from debias.audit.coverage import CoverageSettings, latent_coverage
@@ -16,14 +18,17 @@ from debias.audit.images import AuditedImages
 from debias.audit.leakage import find_leakage
 from debias.audit.mislabelled import MislabelSettings, find_mislabelled
 from debias.audit.outliers import OutlierSettings, find_outliers
+from debias.audit.probe_spread import ProbedRun
 from debias.audit.probes import ProbeSettings, probe_latents
 from debias.audit.quality import quality_by_group
+from debias.audit.rare_kinds import RareKinds
 from debias.audit.representation import by_split
 from debias.audit.results import AuditResults, ModelFindings
 from debias.audit.skin_tone import estimate_report
 from debias.audit.suggested_weights import UsableImages, WeightSettings, suggested_weights
 from debias.reporting.audit_document import audit_json
 from debias.reporting.audit_schema import AuditJson
+from debias.resampling.weights import ResamplingSettings
 from debias.rundir import provenance
 
 HOSTILE = "<script>alert('x')</script>"
@@ -63,6 +68,7 @@ def results(images: AuditedImages, *, with_model: bool = True) -> AuditResults:
         duplicates=find_duplicates(measured, images),
         leakage=find_leakage(images.manifest.table),
         skin_tones=estimate_report(measured, images, generator=generator),
+        rare_kinds=RareKinds(num_faces=NUM_IMAGES, kinds=(), findings=()),
         model=model_findings(images) if with_model else None,
         weights=suggested_weights(
             UsableImages(
@@ -109,14 +115,10 @@ def model_findings(images: AuditedImages) -> ModelFindings:
         num_faces=NUM_IMAGES,
         mu=mu,
         log_var=None,
+        logit=None,
+        resampling=ResamplingSettings(),
         coverage=coverage,
-        probes=probe_latents(
-            mu,
-            images.attributes,
-            persons=images.persons,
-            settings=ProbeSettings(num_permutations=99),
-            generator=generator,
-        ),
+        runs=(probed("model", mu, images, seed=1),),
         outliers=outliers,
         mislabelled=(
             find_mislabelled(
@@ -134,7 +136,28 @@ def model_findings(images: AuditedImages) -> ModelFindings:
         traversed=(1, 0),
         steps=(-3.0, 0.0, 3.0),
         traversals=generator.integers(0, 255, (2, 3, 32, 32, 3)).astype(np.uint8),
-        regions=generator.integers(0, 255, (len(coverage.regions), 32, 32, 3)).astype(np.uint8),
+        regions=tuple(generator.integers(0, 255, (len(coverage.regions), 32, 32, 3), np.uint8)),
+        are_drawn=False,
+        faces=None,
+    )
+
+
+def probed(name: str, mu: NDArray[np.float32], images: AuditedImages, *, seed: int) -> ProbedRun:
+    """Return what the latents of a model tell of the attributes."""
+    return ProbedRun(
+        name=name,
+        architecture="vae",
+        seed=seed,
+        num_faces=NUM_IMAGES,
+        num_latents=mu.shape[1],
+        num_active=mu.shape[1],
+        probes=probe_latents(
+            mu,
+            images.attributes,
+            persons=images.persons,
+            settings=ProbeSettings(num_permutations=99),
+            generator=np.random.default_rng(1),
+        ),
     )
 
 
@@ -171,7 +194,27 @@ def bare_audit() -> AuditJson:
     return audit_of(results(images, with_model=False))
 
 
-AUDITS = {"full": full_audit, "hostile": hostile_audit, "bare": bare_audit}
+@cache
+def shown_audit() -> AuditJson:
+    """Return an audit of drawn faces with two models, that names images."""
+    images = some_images()
+    found = results(images)
+    assert found.model is not None
+    generator = np.random.default_rng(2)
+    mu = generator.normal(size=(NUM_IMAGES, 5)).astype(np.float32)
+    mu[:, 4] += 3 * (np.arange(NUM_IMAGES) % 2)
+    num_faces = len(found.model.coverage.rarest) + len(found.model.coverage.most_common)
+    model = replace(
+        found.model,
+        runs=(*found.model.runs, probed("again", mu, images, seed=2)),
+        are_drawn=True,
+        faces=generator.integers(0, 255, (num_faces, 2, 128, 128, 3), np.uint8),
+        regions=tuple(None for _ in found.model.regions),
+    )
+    return audit_of(replace(found, model=model), include_ids=True)
+
+
+AUDITS = {"full": full_audit, "hostile": hostile_audit, "bare": bare_audit, "shown": shown_audit}
 
 
 def findings_of(audit: AuditJson, kind: str) -> pd.DataFrame:

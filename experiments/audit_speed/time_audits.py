@@ -1,8 +1,10 @@
 """How fast an audit measures pictures beside decoding alone, and in how much memory.
 
-    python experiments/audit_speed/measure.py [--tiny] [--largest IMAGES] [--output FILE.json]
+    python experiments/audit_speed/time_audits.py [--tiny] [--largest IMAGES] [--output FILE.json]
+    python experiments/audit_speed/time_audits.py --files 200000 [--pictures DIR] [--output FILE]
 
-Pictures are drawn, written to a temporary folder, and removed.
+The second form times the whole command in place of the one pass over the pictures. Pictures are
+drawn, written to a temporary folder, and removed; those in ``--pictures`` stay, and are used again.
 """
 
 from __future__ import annotations
@@ -26,19 +28,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pictures import draw_square, draw_upright
 from PIL import Image
+from whole_audit import whole_audits, whole_text
 
 from debias.audit.pixel_measures import WORKING_SIDE
 from debias.audit.pixel_pass import FILES_A_TASK, PassSettings, measure_images
 from debias.data.manifest import Manifest, manifest_from_table
 from debias.data.pool import in_order
 from debias.rundir import write_json
-from debias.testbed.renderer import render, render_files
-from debias.testbed.sets import draw_testbed, load_testbed
 
 HERE = Path(__file__).parent
 NUM_WORKERS = 2
-QUALITY = 90  # of the JPEG files of 178 x 218
 LEAST_RATIO = {"178 x 218": 0.5, "64 x 64": 0.25}
 MOST_GROWTH_BYTES = 1024  # of memory, for each image more
 
@@ -67,11 +68,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tiny", action="store_true", help="only see that everything runs")
     parser.add_argument("--largest", type=int, help="pictures of the longest pass")
+    parser.add_argument("--files", type=int, help="time whole audits of up to so many files")
+    parser.add_argument("--pictures", type=Path, help="with --files: where to draw, and keep them")
     parser.add_argument("--output", type=Path, help="a JSON file to write")
     parser.add_argument("--alone", type=Path, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.alone:
         print(json.dumps(one_pass(chosen.alone)))
+        return
+    if chosen.files:
+        with tempfile.TemporaryDirectory() as place:
+            audits = whole_audits(chosen.files, chosen.pictures or Path(place))
+        audits = {"machine": machine(), **audits}
+        if chosen.output:
+            write_json(chosen.output, audits)
+        print(whole_text(audits))
         return
     amount = TINY if chosen.tiny else FULL
     if chosen.largest:
@@ -88,22 +99,14 @@ def measure(amount: Amount) -> dict[str, Any]:
         speed = {}
         for name, draw in {"178 x 218": draw_upright, "64 x 64": draw_square}.items():
             _say(f"drawing {amount.num_timed:,} pictures of {name}")
-            manifest = draw(Path(place) / name, amount.num_timed)
+            manifest = draw(Path(place) / name, amount.num_timed, num_workers=NUM_WORKERS)
             _say("taking turns")
             speed[name] = compare(manifest, amount.rounds)
         memory = [passes(Path(place), size) for size in amount.sizes]
     few, many = memory
     growth = (many["peak_bytes"] - few["peak_bytes"]) / (many["images"] - few["images"])
     return {
-        "machine": {
-            "num_cores": os.cpu_count(),
-            "load_average": round(os.getloadavg()[0], 2),
-            "platform": f"{platform.system()} {platform.machine()}",
-            "versions": {
-                "python": platform.python_version(),
-                **{name: version(name) for name in ("numpy", "pandas", "pillow", "pyarrow")},
-            },
-        },
+        "machine": machine(),
         "num_workers": NUM_WORKERS,
         "pictures": amount.num_timed,
         "speed": speed,
@@ -116,6 +119,19 @@ def measure(amount: Amount) -> dict[str, Any]:
             ),
             {"aim": "bytes an image", "at_most": MOST_GROWTH_BYTES, "found": round(growth)},
         ],
+    }
+
+
+def machine() -> dict[str, Any]:
+    """Return what the figures depend on."""
+    return {
+        "num_cores": os.cpu_count(),
+        "load_average": round(os.getloadavg()[0], 2),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("numpy", "pandas", "pillow", "pyarrow")},
+        },
     }
 
 
@@ -186,7 +202,7 @@ def passes(place: Path, num_images: int) -> dict[str, Any]:
     """Return what a process of its own says of one pass over pictures of 64 x 64."""
     _say(f"drawing {num_images:,} pictures")
     folder = place / f"{num_images}"
-    draw_square(folder, num_images)
+    draw_square(folder, num_images, num_workers=NUM_WORKERS)
     _say("measuring them")
     command = [sys.executable, __file__, "--alone", str(folder)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
@@ -231,42 +247,6 @@ def peak_bytes() -> int:
         return int(line.split()[1]) * 1024
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def draw_upright(folder: Path, num_images: int) -> Manifest:
-    """Draw faces of 178 x 218 pixels, the size of CelebA's."""
-    factors = _faces(num_images)
-
-    def write(first: int) -> None:
-        for k, square in enumerate(render(factors.iloc[first : first + 16], size=218), first):
-            picture = Image.fromarray(square).crop((20, 0, 198, 218))
-            picture.save(folder / f"{k:06d}.jpg", "JPEG", quality=QUALITY)
-
-    folder.mkdir(parents=True)
-    for _ in in_order(write, range(0, num_images, 16), NUM_WORKERS):
-        pass
-    return _listed(folder, num_images)
-
-
-def draw_square(folder: Path, num_images: int) -> Manifest:
-    """Draw faces of 64 x 64 pixels."""
-    folder.mkdir(parents=True)
-    contents = render_files(_faces(num_images), size=64, num_workers=NUM_WORKERS)
-    for k, content in enumerate(contents):
-        (folder / f"{k:06d}.jpg").write_bytes(content)
-    return _listed(folder, num_images)
-
-
-def _faces(num_images: int) -> pd.DataFrame:
-    testbed = load_testbed("balanced")
-    images = draw_testbed(replace(testbed, faces=(num_images, 1, 1), non_faces=(1, 1, 1)))
-    return images[images["label"] == 1].head(num_images)
-
-
-def _listed(folder: Path, num_images: int) -> Manifest:
-    table = pd.DataFrame({"path": [f"{k:06d}.jpg" for k in range(num_images)]})
-    table.to_parquet(folder / "images.parquet")
-    return manifest_from_table(table, root=folder)
 
 
 def table_text(figures: dict[str, Any]) -> str:

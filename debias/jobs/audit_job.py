@@ -1,0 +1,105 @@
+"""What to audit, and where to write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from debias.data.source import ImageSource
+from debias.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditJob:
+    """What to audit, and where to write.
+
+    Attributes:
+        source: the images.
+        output: the directory for ``audit.html`` and what belongs to it.
+        attributes: what is known of the people shown, by ``image_id``; None for nothing.
+        groups: the attributes whose shares are judged, and crossed; ``new=column`` renames.
+        provenance: where the labels of each attribute come from, by its name.
+        reference: a table of the shares that groups should have; None asks for equal ones.
+        models: run directories of models with a latent space, of which the first says who is
+            rare; further ones are asked for what their latents tell of attributes. None asks no
+            model.
+        train: trains such a model on an image set into a run directory; None trains none.
+        assignments: settings of that training as ``section.key=value``, to be kept in ``run.json``.
+        embedding: vectors by ``image_id``, to look for copies in as well.
+        write_manifest: also write a cleaned, rebalanced set to train on.
+        include_ids: name some images of each finding, and the rarest faces, in the page.
+        include_images: show the rarest and the most common faces, and what the decoder makes of
+            them, even if they are photographs. It takes a model.
+        seed: of everything that is drawn at random.
+        device: of the model: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+        overwrite: replace an existing audit.
+        resume: continue an interrupted audit: pictures that were measured are not read again.
+        cache: where images decoded for the model are kept.
+        num_workers: threads that decode; None uses all cores.
+        show_progress: draw progress bars.
+        say: takes a line for the person watching.
+    """
+
+    source: ImageSource
+    output: Path
+    attributes: Path | None = None
+    groups: tuple[str, ...] = ()
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    reference: Path | None = None
+    models: tuple[Path, ...] = ()
+    train: Callable[[ImageSource, Path], object] | None = None
+    assignments: tuple[str, ...] = ()
+    embedding: Path | None = None
+    write_manifest: bool = False
+    include_ids: bool = False
+    include_images: bool = False
+    seed: int = 0
+    device: str = "auto"
+    overwrite: bool = False
+    resume: bool = False
+    cache: Path | None = None
+    num_workers: int | None = None
+    show_progress: bool = True
+    say: Callable[[str], None] = print
+
+    @property
+    def inputs(self) -> list[tuple[str, Path]]:
+        """Role and path of what is read, and no output may replace."""
+        files = [
+            ("attributes", self.attributes),
+            ("reference", self.reference),
+            *(("model", model) for model in self.models),
+            ("embedding", self.embedding),
+        ]
+        named = [(role, path) for role, path in files if path is not None]
+        return [*(("images", path) for path in self.source.inputs), *named]
+
+
+def check_models(models: Sequence[Path], *, trains_model: bool, include_images: bool) -> None:
+    """Refuse models that exclude each other, and pictures that take a model where there is none.
+
+    Args:
+        models: run directories to ask.
+        trains_model: one is trained first.
+        include_images: photographs are shown.
+
+    Raises:
+        UsageError: it is so.
+    """
+    if models and trains_model:
+        raise UsageError("--model and --train-model exclude each other")
+    resolved = [model.resolve() for model in models]
+    for model, path in zip(models, resolved, strict=True):
+        if resolved.count(path) > 1:
+            raise UsageError(
+                f"names {model} twice",
+                where="--model",
+                hint="Give runs of different trainings, or this one once",
+            )
+    if include_images and not models and not trains_model:
+        raise UsageError(
+            "shows the faces of the largest and the smallest weight, and weights take a model",
+            where="--include-images",
+            hint="Add --model RUN or --train-model",
+        )
