@@ -35,6 +35,7 @@ METHODS: dict[str, list[str]] = {
     "vae": ["--resampling", "uniform"],
     "max": ["--resampling", "max"],
     "product": ["--resampling", "product"],
+    "margin": ["--resampling", "margin", "--set", "resampling.target_ess=0.3"],
 }
 # The plain classifier with weaker augmentation: without rotation and the borders it brings into
 # view, and without any change of geometry but the flip.

@@ -24,14 +24,16 @@ from debias.rundir import read_json
 HERE = Path(__file__).parent
 GROUPS = ("white male", "white female", "black male", "black female")
 OTHERS = ("asian male", "asian female", "indian male", "indian female")
-METHODS = ("plain", "vae", "max", "product", "plain-upright", "plain-still")
+METHODS = ("plain", "vae", "max", "product", "margin", "plain-upright", "plain-still")
 TARGETS = {"0.01": "1 %", "0.001": "0.1 %"}
 STEPS = (  # what a difference isolates
     ("vae", "plain", "joint training with a VAE"),
     ("max", "vae", "resampling, `max`"),
     ("product", "vae", "resampling, `product`"),
+    ("margin", "vae", "resampling, `margin`"),
     ("max", "plain", "all of it, `max`"),
     ("product", "plain", "all of it, `product`"),
+    ("margin", "plain", "all of it, `margin`"),
     ("plain", "plain-upright", "rotation and black borders"),
     ("plain", "plain-still", "all geometric augmentation"),
 )

@@ -1,0 +1,241 @@
+"""Tables of runs, in Markdown: figures by method, and differences paired by seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from methods import METHODS
+from numpy.typing import NDArray
+from scipy import stats
+from tasks import find_task
+
+Run = Mapping[str, Any]
+Floats = NDArray[np.float64]
+PLAIN = "plain"
+
+
+def of(runs: Sequence[Run], task: str, method: str) -> dict[int, Run]:
+    """Return the runs of a method on a task, by seed."""
+    return {run["seed"]: run for run in runs if (run["task"], run["method"]) == (task, method)}
+
+
+def figure(run: Run, target: float, name: str) -> float:
+    """Return a figure at the test's own false-positive rate, in per cent."""
+    return 100 * float(run["at_test_fpr"][f"{target:g}"][name])
+
+
+def recall_table(runs: Sequence[Run], task: str, target: float) -> pd.DataFrame:
+    """Return recall by group, worst group, gap, E[A] and Var[A] of each method on a task."""
+    rows = []
+    for method in methods_of(runs, task):
+        found = list(of(runs, task, method).values())
+        at = [run["at_test_fpr"][f"{target:g}"] for run in found]
+        groups = list(at[0]["recall"])
+        rows.append(
+            {
+                "method": method,
+                "labels": METHODS[method].labels,
+                "seeds": str(len(found)),
+                **{
+                    group: mean_sd([100 * each["recall"][group] for each in at]) for group in groups
+                },
+                "worst": mean_sd([100 * each["worst"] for each in at]),
+                "gap": mean_sd([100 * each["gap"] for each in at]),
+                "overall": mean_sd([100 * each["overall"] for each in at]),
+                "E[A]": mean_sd([100 * each["mean_accuracy"] for each in at]),
+                "Var[A]": f"{np.mean([each['accuracy_variance'] for each in at]):.2f}",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def difference_table(
+    runs: Sequence[Run], task: str, target: float, *, against: str = PLAIN
+) -> pd.DataFrame:
+    """Return what each method changes, paired by seed, with 95 % intervals over the seeds."""
+    before = of(runs, task, against)
+    rows = []
+    for method in methods_of(runs, task):
+        after = of(runs, task, method)
+        seeds = sorted(before.keys() & after.keys())
+        if method == against or not seeds:
+            continue
+        row = {"difference": f"{method} - {against}", "seeds": str(len(seeds))}
+        for name in ("worst", "gap", "overall"):
+            row[name] = interval(
+                [
+                    figure(after[seed], target, name) - figure(before[seed], target, name)
+                    for seed in seeds
+                ]
+            )
+        row["least change of a group"] = f"{least_change(before, after, seeds, target):+.1f}"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def least_change(
+    before: Mapping[int, Run], after: Mapping[int, Run], seeds: Sequence[int], target: float
+) -> float:
+    """Return the mean change of recall of the group that gains least, in points."""
+    changes = pd.DataFrame(
+        [
+            {
+                group: 100 * (recall - _recall(before[seed], target)[group])
+                for group, recall in _recall(after[seed], target).items()
+            }
+            for seed in seeds
+        ]
+    )
+    return float(changes.mean().min())
+
+
+def closed_table(runs: Sequence[Run], task: str, target: float) -> pd.DataFrame:
+    """Return the share of the recoverable gap that each method closes, by ratio of means.
+
+    (gap of plain - gap of the method) / (gap of plain - gap of plain trained on a balanced set of
+    the same size), over the seeds that have all three. The interval is Fieller's of the ratio of
+    two paired means, 95 %; it is open where the recoverable gap itself is not shown to be above 0.
+    """
+    balanced = find_task(task).balanced
+    if balanced is None:
+        return pd.DataFrame()
+    plain, even = of(runs, task, PLAIN), of(runs, balanced, PLAIN)
+    rows = []
+    for method in methods_of(runs, task):
+        after = of(runs, task, method)
+        seeds = sorted(plain.keys() & even.keys() & after.keys())
+        if method == PLAIN or not seeds:
+            continue
+        gap = {
+            name: np.array([figure(found[seed], target, "gap") for seed in seeds])
+            for name, found in (("plain", plain), ("even", even), ("after", after))
+        }
+        closed, possible = gap["plain"] - gap["after"], gap["plain"] - gap["even"]
+        low, high = fieller(closed, possible)
+        rows.append(
+            {
+                "method": method,
+                "seeds": str(len(seeds)),
+                "gap of plain": f"{gap['plain'].mean():.1f}",
+                "recoverable": f"{possible.mean():.1f}",
+                "closed": f"{closed.mean():.1f}",
+                "share closed": f"{100 * closed.mean() / possible.mean():.0f} %",
+                "95 % interval": f"{_percent(low)} to {_percent(high)}",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def weights_table(runs: Sequence[Run], task: str) -> pd.DataFrame:
+    """Return what share of the draws the rare faces got in the last epoch, and the cost."""
+    rows = []
+    for method in methods_of(runs, task):
+        found = list(of(runs, task, method).values())
+        last = [run["weights"][-1] for run in found if run["weights"]]
+        rows.append(
+            {
+                "method": method,
+                "rare faces' share of draws": mean_sd([100 * w["rare_share"] for w in last]),
+                "of faces": mean_sd([100 * w["rare_share_of_faces"] for w in last]),
+                **_junk(last),
+                "effective sample": mean_sd([100 * w["effective_share"] for w in last], 0),
+                "largest over mean": mean_sd([w["largest_over_mean"] for w in last]),
+                "minutes": mean_sd([run["seconds"] / 60 for run in found]),
+            }
+        )
+    return pd.DataFrame(rows).fillna("")
+
+
+def _junk(last: Sequence[Mapping[str, float]]) -> dict[str, str]:
+    """Return what share of the draws pictures without a face get, where there are any."""
+    if not any(weights["unknown_share_of_faces"] for weights in last):
+        return {}
+    return {
+        "junk's share of draws": mean_sd([100 * weights["unknown_share"] for weights in last]),
+        "junk, of faces": mean_sd([100 * weights["unknown_share_of_faces"] for weights in last]),
+    }
+
+
+def threshold_table(runs: Sequence[Run], task: str, target: float) -> pd.DataFrame:
+    """Return what the threshold from validation gives: the rate it realises, and recall there."""
+    rows = []
+    for method in methods_of(runs, task):
+        found = list(of(runs, task, method).values())
+        at = [run["at_validation_threshold"][f"{target:g}"] for run in found]
+        if not all(at):
+            continue
+        rows.append(
+            {
+                "method": method,
+                "realised FPR": mean_sd([100 * each["realised_fpr"] for each in at], 2),
+                "worst": mean_sd([100 * each["worst"] for each in at]),
+                "gap": mean_sd([100 * each["gap"] for each in at]),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def methods_of(runs: Sequence[Run], task: str) -> list[str]:
+    """Return the methods that a task was trained with, in the order of their list."""
+    there = {run["method"] for run in runs if run["task"] == task}
+    return [name for name in METHODS if name in there]
+
+
+def fieller(numerator: Floats, denominator: Floats) -> tuple[float, float]:
+    """Return Fieller's 95 % interval of the ratio of two paired means; infinite where open.
+
+    References:
+        Fieller. Some Problems in Interval Estimation. J. R. Statist. Soc. B 16(2), 1954.
+    """
+    count = len(numerator)
+    if count < 2:
+        return -np.inf, np.inf
+    (v11, v12), (_, v22) = np.cov(numerator, denominator, ddof=1) / count
+    top, bottom = numerator.mean(), denominator.mean()
+    t2 = stats.t.ppf(0.975, count - 1) ** 2
+    a, b, c = bottom**2 - t2 * v22, top * bottom - t2 * v12, top**2 - t2 * v11
+    if a <= 0 or b**2 - a * c < 0:
+        return -np.inf, np.inf
+    root = np.sqrt(b**2 - a * c)
+    return float((b - root) / a), float((b + root) / a)
+
+
+def mean_sd(values: Sequence[float], digits: int = 1) -> str:
+    """Return mean and standard deviation in words; of nothing, nothing."""
+    if not len(values):
+        return ""
+    spread = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.{digits}f}{spread}"
+
+
+def interval(values: Sequence[float]) -> str:
+    """Return a mean and its t-interval of 95 %."""
+    mean, count = float(np.mean(values)), len(values)
+    if count < 2:
+        return f"{mean:+.1f}"
+    half = stats.t.ppf(0.975, count - 1) * float(np.std(values, ddof=1)) / np.sqrt(count)
+    return f"{mean:+.1f} [{mean - half:+.1f}, {mean + half:+.1f}]"
+
+
+def markdown(title: str, table: pd.DataFrame) -> Iterator[str]:
+    """Yield the lines of a table under a title; none of an empty one."""
+    if table.empty:
+        return
+    yield from (f"**{title}**", "")
+    yield "| " + " | ".join(table.columns) + " |"
+    yield "|" + " --- |" * len(table.columns)
+    for row in table.itertuples(index=False):
+        yield "| " + " | ".join(map(str, row)) + " |"
+    yield ""
+
+
+def _recall(run: Run, target: float) -> Mapping[str, float]:
+    recall: Mapping[str, float] = run["at_test_fpr"][f"{target:g}"]["recall"]
+    return recall
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if np.isfinite(share) else "?"
