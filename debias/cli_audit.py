@@ -21,7 +21,7 @@ from debias.errors import UsageError
 from debias.rundir import RunDir
 
 if TYPE_CHECKING:
-    from debias.data.source import ImageSource
+    from debias.jobs.audit_job import AuditTraining
 
 
 LEAST_NON_FACES = 500
@@ -64,12 +64,17 @@ def add_audit(jobs: Any, add_job: Callable[..., Any]) -> None:
         help="train one on these images first, without copies and what is in two splits: a "
         f"DB-VAE if there are at least {LEAST_NON_FACES} non-faces, else a VAE of the faces",
     )
+    model.add_argument("--preset", help="the settings of that training: default, paper or mit-lab")
+    model.add_argument(
+        "--config", type=Path, metavar="FILE", help="a TOML file of settings of that training"
+    )
     model.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="SECTION.KEY=VALUE",
-        help="a setting of that training, such as training.epochs=4",
+        help="one setting of that training, such as training.epochs=4 (the images decide the "
+        "architecture)",
     )
     model.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
     model.add_argument(
@@ -89,39 +94,26 @@ def add_audit(jobs: Any, add_job: Callable[..., Any]) -> None:
     add_include_images(output)
 
 
-def _trainer(chosen: argparse.Namespace) -> Callable[[ImageSource, Path], object]:
-    """Return what trains a model of images into a run directory."""
-    from debias.jobs.train import TrainJob, run_train
-    from debias.training.device import check_device
-    from debias.training.settings import load_settings
+def _training(chosen: argparse.Namespace) -> AuditTraining | None:
+    """Return with which settings a model is trained; None where none is asked for."""
+    from debias.jobs.audit_job import AuditTraining
 
-    check_device(chosen.device)
-    load_settings(assignments=chosen.set)  # what is wrong with them shall not come out later
-
-    def train(source: ImageSource, output: Path) -> object:
-        num_non_faces = int(source.load().non_faces.sum())
-        flags: dict[str, object] = {"architecture": "vae", "seed": chosen.seed}
-        if num_non_faces >= LEAST_NON_FACES:
-            # Nobody uses its operating point: any that its validation resolves will do.
-            rate = max(0.01, 200.0 / num_non_faces)
-            flags |= {"architecture": "db-vae", "target_fpr": rate}
-        settings = load_settings(assignments=chosen.set, flags=flags)
-        unfinished = RunDir(path=output).run_file.is_file()
-        return run_train(
-            TrainJob(
-                source=source,
-                settings=settings,
-                output=output,
-                baseline=False,
-                device=chosen.device,
-                resume=unfinished,
-                cache=chosen.cache,
-                num_workers=chosen.workers,
-                show_progress=not chosen.quiet,
-            )
+    if chosen.train_model:
+        return AuditTraining(
+            least_non_faces=LEAST_NON_FACES,
+            preset="default" if chosen.preset is None else chosen.preset,
+            config=chosen.config,
+            assignments=tuple(chosen.set),
         )
-
-    return train
+    given = {"--preset": chosen.preset, "--config": chosen.config, "--set": chosen.set or None}
+    for option, value in given.items():
+        if value is not None:
+            raise UsageError(
+                "sets a training up, and none is asked for",
+                where=option,
+                hint="Add --train-model, or leave it out",
+            )
+    return None
 
 
 def _audit(chosen: argparse.Namespace) -> int:
@@ -129,13 +121,16 @@ def _audit(chosen: argparse.Namespace) -> int:
     from debias.jobs.audit_job import AuditJob, check_models
     from debias.reporting.audit_text import render_audit
 
-    if chosen.set and not chosen.train_model:
-        raise UsageError("sets a training up, and none is asked for", where="--set")
+    training = _training(chosen)
 
     def check() -> None:
         check_models(
             chosen.model, trains_model=chosen.train_model, include_images=chosen.include_images
         )
+        if training is not None:
+            from debias.jobs.audit_training import check_training
+
+            check_training(training, device=chosen.device)
 
     prepared = prepared_data(chosen, check=check)
     take_groups(chosen, prepared)
@@ -149,8 +144,7 @@ def _audit(chosen: argparse.Namespace) -> int:
             provenance=label_provenance(chosen),
             reference=chosen.reference,
             models=tuple(chosen.model),
-            train=_trainer(chosen) if chosen.train_model else None,
-            assignments=tuple(chosen.set),
+            train=training,
             embedding=chosen.embedding,
             write_manifest=chosen.write_manifest,
             include_ids=chosen.include_ids,

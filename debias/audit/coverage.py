@@ -43,7 +43,7 @@ class CoverageSettings:
         num_neighbours: whose mean distance tells how rare a face is jointly.
         rare_share: share of the faces taken for the jointly rarest.
         num_regions: regions that these are sorted into, at most.
-        least_persons: in each of several regions, so that their mean shows nobody.
+        least_persons: different ones in each of several regions, so that their mean shows nobody.
         homogeneous: share of a homogeneous set (a normal distribution of the same covariance)
             whose neighbours are as far as those of what counts as sparse.
         limit: share of faces in sparse regions above which it is told.
@@ -125,6 +125,7 @@ def latent_coverage(
     *,
     rows: Codes,
     persons: Codes | None,
+    different: Codes | None = None,
     margins: Floats | None = None,
     settings: CoverageSettings,
     generator: np.random.Generator,
@@ -136,6 +137,8 @@ def latent_coverage(
         log_var: logs of the posterior variances, the same shape; None for an autoencoder.
         rows: the position of each face among the audited images, ascending, shape (face,).
         persons: the person of each face as integers from 0; None where none is known.
+        different: integers that differ where faces surely show different persons, shape (face,);
+            see :func:`~debias.audit.rare_regions.rare_regions`.
         margins: the model's log odds of "face", shape (face,); for the rule ``margin``.
         settings: how rarity is measured.
         generator: draws the homogeneous set, and faces where there are many.
@@ -163,6 +166,7 @@ def latent_coverage(
             rarest=np.argsort(-rarity, kind="stable")[:num_rarest],
             rows=rows,
             persons=persons,
+            different=different,
             weights=weights,
             most_regions=settings.num_regions,
             least_persons=settings.least_persons,

@@ -17,6 +17,7 @@ from scipy import special
 
 from debias.audit.information import informations, latent_bins, mutual_information
 from debias.audit.linear_probe import most_folds, probe_accuracy
+from debias.audit.probe_rows import rows_to_probe
 from debias.metrics.pairs import holm
 
 SURE = 0.05
@@ -36,7 +37,9 @@ class ProbeSettings:
         num_folds: of the cross-validation.
         num_repeats: cross-validations over different folds.
         most_images: images looked at, drawn at random where there are more.
-        least_images: of each value; rarer values are left out of the probe and counted.
+        kept_images: of each value that such a draw leaves, as far as there are so many.
+        least_images: of each value that is looked at; rarer values are left out of the probe and
+            counted.
         most_values: an attribute of more values is not probed.
     """
 
@@ -45,6 +48,7 @@ class ProbeSettings:
     num_folds: int = 5
     num_repeats: int = 3
     most_images: int = 20_000
+    kept_images: int = 200
     least_images: int = 20
     most_values: int = 20
 
@@ -87,7 +91,7 @@ class AttributeProbe:
         num_images: looked at.
         num_persons: in them.
         num_unknown: images without a value.
-        num_left_out: images of values too rare.
+        num_left_out: images of values too rare; those that were not drawn are none.
         balanced_accuracy: of the linear probe over all latents: the mean over the values of the
             share recognised, on persons it was not fitted to, averaged over the repeats; NaN
             where the attribute cannot be probed.
@@ -117,8 +121,11 @@ class AttributeProbe:
 
     @property
     def is_told(self) -> bool:
-        """Whether all latents together tell it better than chance, at :data:`SURE`."""
-        return self.p_value <= SURE
+        """Whether all latents together tell it better than chance, at :data:`SURE`.
+
+        And better than any shuffled attribute, since that is shown beside it.
+        """
+        return self.p_value <= SURE and self.balanced_accuracy > self.highest_by_chance
 
     @property
     def most_telling(self) -> LatentInformation | None:
@@ -173,28 +180,30 @@ def _probe(
         return_inverse=True,
         return_counts=True,
     )
-    common = np.flatnonzero(sizes >= settings.least_images)
-    enough = np.isin(codes, common)
-    rows = known[enough]
-    if rows.size > settings.most_images:
-        rows = np.sort(generator.choice(rows, settings.most_images, replace=False))
+    num_common = int((sizes >= settings.least_images).sum())
+    chosen = rows_to_probe(
+        codes,
+        least=settings.least_images,
+        most=settings.most_images,
+        kept=settings.kept_images,
+        generator=generator,
+    )
+    rows, y, values = known[chosen.rows], chosen.y, chosen.values
     counts = {
         "num_unknown": len(column) - known.size,
-        "num_left_out": int((~enough).sum()),
+        "num_left_out": int(known.size - sizes[values].sum()),
         "num_images": int(rows.size),
         "num_persons": int(np.unique(persons[rows]).size),
     }
     reason = ""
-    if common.size < 2:
-        reason = f"fewer than two values have {settings.least_images} images"
-    elif common.size > settings.most_values:
+    if num_common > settings.most_values:
         reason = f"it has more than {settings.most_values} values"
-    labels = np.full(len(column), -1, dtype=np.intp)
-    labels[known] = codes
-    y = np.searchsorted(common, labels[rows])
+    elif values.size < 2:
+        reason = f"fewer than two values have {settings.least_images} images"
     num_folds = 0 if reason else most_folds(y, persons[rows], settings.num_folds)
     if not reason and num_folds < 2:
-        reason = "a value is known of one person only"
+        which = "drawn" if rows.size < sizes[values].sum() else "known"
+        reason = f"a value is {which} of one person only"
     if reason:
         return AttributeProbe(
             attribute=name,
@@ -218,10 +227,10 @@ def _probe(
         for versions in ([y] * settings.num_repeats, shuffled[: settings.num_repeats])
     )
     right, errors = zip(*told, strict=True)
-    chance = 1.0 / common.size
+    chance = 1.0 / values.size
     return AttributeProbe(
         attribute=name,
-        values=tuple(str(names[place]) for place in common),
+        values=tuple(str(names[place]) for place in values),
         reason="",
         balanced_accuracy=float(np.mean(right)),
         lowest=min(right),

@@ -24,16 +24,20 @@ class RareRegion:
 
     Attributes:
         rows: their positions among the audited images, the rarest first.
-        num_persons: in them; an unknown one counts as somebody else each.
+        num_persons: in them, an unknown one counting as somebody else each; None where no person
+            is known.
+        num_different: of those who surely are different persons, as far as is known; it decides
+            whether the centre may be shown.
         centre: the mean of their latents, shape (latent,). Decoded it shows nobody if there are
-            enough persons.
+            enough different persons.
         weight: the mean of their weights, over the mean of all.
         drivers: the latents that are the first to raise most of their weights, and where the
             centre lies in these.
     """
 
     rows: Codes
-    num_persons: int
+    num_persons: int | None
+    num_different: int
     centre: Floats
     weight: float
     drivers: tuple[Driver, ...]
@@ -46,13 +50,14 @@ def rare_regions(
     rarest: Codes,
     rows: Codes,
     persons: Codes | None,
+    different: Codes | None = None,
     weights: SamplingWeights,
     most_regions: int,
     least_persons: int,
 ) -> tuple[RareRegion, ...]:
     """Return the rarest faces sorted by the direction in which they lie from the mean.
 
-    There are as many regions as there can be with enough persons in each; or one.
+    There are as many regions as there can be with enough different persons in each; or one.
 
     Args:
         mu: posterior means of all faces, shape (face, latent).
@@ -60,17 +65,23 @@ def rare_regions(
         rarest: positions of the rarest among all faces, the rarest first, at least one.
         rows: the position of every face among the audited images, shape (face,).
         persons: the person of every face as integers; None where none is known.
+        different: integers that differ where faces surely show different persons, shape (face,),
+            as :func:`~debias.audit.possible_persons.possible_persons` gives them; None takes the
+            persons, or where none is known each face for another.
         weights: of all faces.
         most_regions: at most so many.
-        least_persons: in each of several regions.
+        least_persons: different ones in each of several regions.
 
     Returns:
         The largest first.
     """
-    who = np.arange(len(mu)) if persons is None else persons
+    if different is None:
+        different = np.arange(len(mu)) if persons is None else persons
     lengths = np.linalg.norm(whitened[rarest], axis=1, keepdims=True)
     directions = whitened[rarest] / np.maximum(lengths, _SMALLEST)
-    parts = _parts(directions, who[rarest], most_regions=most_regions, least_persons=least_persons)
+    parts = _parts(
+        directions, different[rarest], most_regions=most_regions, least_persons=least_persons
+    )
     values, over_mean = np.asarray(mu, dtype=np.float64), relative_weights(weights)
     found = []
     for part in sorted(parts, key=len, reverse=True):
@@ -81,7 +92,8 @@ def rare_regions(
         found.append(
             RareRegion(
                 rows=rows[members],
-                num_persons=int(np.unique(who[members]).size),
+                num_persons=None if persons is None else int(np.unique(persons[members]).size),
+                num_different=int(np.unique(different[members]).size),
                 centre=centre,
                 weight=float(over_mean[members].mean()),
                 drivers=tuple(

@@ -111,7 +111,8 @@ class SuggestedWeights:
         num_excluded: images weighted, but of no use.
         effective_sample_size: Kish's, in images.
         largest_over_mean: the largest weight, at least 1.
-        temper: the exponent that the base was tempered with, in [0, 1].
+        temper: the exponent that the base was tempered with, in [0, 1]; for the rule ``margin`` in
+            [0, 1000].
         num_listed: rows of the rebalanced list that are weighted.
         shares: by attribute and value.
     """

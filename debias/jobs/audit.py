@@ -19,11 +19,11 @@ from debias.data.source import ImageSource
 from debias.errors import DataError, UsageError, nearest
 from debias.jobs.audit_inputs import read_audit_input
 from debias.jobs.audit_job import AuditJob, check_models
-from debias.jobs.audit_outputs import write_audit
+from debias.jobs.audit_outputs import remove_earlier, write_audit
 from debias.jobs.audit_results import audit_results
 from debias.reporting.audit_document import audit_json
 from debias.reporting.audit_schema import AuditJson
-from debias.rundir import check_output, create_run, open_run, provenance, write_json
+from debias.rundir import RunDir, check_output, create_run, open_run, provenance, write_json
 
 
 def run_audit(job: AuditJob) -> AuditJson:
@@ -43,6 +43,7 @@ def run_audit(job: AuditJob) -> AuditJson:
     )
     if job.resume:
         open_run(job.output, job="audit")
+    changed = _changed_training(job)
     manifest = job.source.load(seed=job.seed, allow_torn=True)
     read = read_audit_input(
         manifest, attributes=job.attributes, groups=job.groups, provenance=job.provenance
@@ -57,6 +58,9 @@ def run_audit(job: AuditJob) -> AuditJson:
         for model in job.models:
             open_latent_model(model)
     run = create_run(job.output, overwrite=job.overwrite, resume=job.resume)
+    if changed:
+        what = ", ".join(changed)
+        job.say(f"{run.trained.path} has other settings: {what}; the model will be trained anew")
     facts = provenance(job="audit", settings=_settings(job))
     if not job.resume:
         write_json(run.run_file, facts)
@@ -68,7 +72,9 @@ def run_audit(job: AuditJob) -> AuditJson:
         show_progress=job.show_progress,
         resume=job.resume,
     )
-    write_json(run.run_file, facts)
+    if job.resume:  # the results of other settings shall not stand beside these
+        remove_earlier(job, run, trains_anew=bool(changed))
+        write_json(run.run_file, facts)
     images = with_estimate(read.images, measured.table, basis="ita")
     results = audit_results(job, run, images, measured, reference=reference, embedding=embedding)
     audit = audit_json(
@@ -83,6 +89,18 @@ def run_audit(job: AuditJob) -> AuditJson:
     )
     write_audit(job, run, results, audit)
     return audit
+
+
+def _changed_training(job: AuditJob) -> list[str]:
+    """Return which settings an earlier training had otherwise; refuse those that none can have."""
+    if job.train is None:
+        return []
+    from debias.jobs.audit_training import changed_settings, check_training  # needs torch
+
+    check_training(job.train, device=job.device)
+    if not job.resume:
+        return []
+    return changed_settings(job.train, RunDir(path=job.output).trained, seed=job.seed)
 
 
 def _reference(job: AuditJob, images: AuditedImages) -> Reference | None:
@@ -120,11 +138,14 @@ def _chosen(source: ImageSource) -> str:
 
 
 def _settings(job: AuditJob) -> dict[str, object]:
+    train = job.train
     return {
         "images": _chosen(job.source),
         "groups": list(job.groups),
-        "train_model": job.train is not None,
-        "set": list(job.assignments),
+        "train_model": train is not None,
+        "preset": None if train is None else train.preset,
+        "config": None if train is None or train.config is None else train.config.name,
+        "set": [] if train is None else list(train.assignments),
         "device": job.device,
         "write_manifest": job.write_manifest,
         "include_ids": job.include_ids,

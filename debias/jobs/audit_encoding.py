@@ -17,8 +17,8 @@ from debias.errors import DataError
 from debias.inference.latents import LatentRows, latent_rows
 from debias.models.checkpoint import load_model
 from debias.models.db_vae import FaceModel
-from debias.resampling.histogram import kl_per_latent
-from debias.resampling.weights import sampling_weights
+from debias.resampling.activity import active_latents
+from debias.resampling.histogram import build_histograms, kl_per_latent
 from debias.rundir import open_run
 from debias.seeding import numpy_generator
 from debias.training.device import make_fabric
@@ -151,12 +151,11 @@ def probed_run(images: AuditedImages, run: Path, encoded: EncodedImages, *, seed
     is_face = images.faces[encoded.seen]
     faces, mu, log_var = encoded.seen[is_face], encoded.mu[is_face], encoded.found.log_var
     kl = None if log_var is None else kl_per_latent(mu, log_var[is_face])
-    logit = encoded.found.logit
-    weights = sampling_weights(
-        mu,
-        settings=encoded.settings.weighting,
-        kl_per_latent=kl,
-        margins=None if logit is None else logit[is_face],
+    weighting = encoded.settings.weighting
+    active = active_latents(
+        build_histograms(mu, num_bins=weighting.num_bins).counts,
+        kl,
+        threshold=weighting.activity_threshold,
     )
     return ProbedRun(
         name=run.resolve().name,  # folders above may tell whose machine it is
@@ -164,7 +163,7 @@ def probed_run(images: AuditedImages, run: Path, encoded: EncodedImages, *, seed
         seed=encoded.settings.seed,
         num_faces=len(faces),
         num_latents=mu.shape[1],
-        num_active=weights.health.num_active,
+        num_active=active.size,
         probes=probe_latents(
             mu,
             images.attributes.iloc[faces].reset_index(drop=True),

@@ -11,6 +11,25 @@ from debias.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuditTraining:
+    """With which settings an audit trains a model of its own; later ones win.
+
+    The images decide the architecture, and the audit's seed is that of the training.
+
+    Attributes:
+        least_non_faces: with as many non-faces it is a DB-VAE, with fewer a VAE of the faces.
+        preset: named settings of :data:`debias.training.settings.PRESETS`.
+        config: a TOML file of settings.
+        assignments: single ones, as ``section.key=value``.
+    """
+
+    least_non_faces: int
+    preset: str = "default"
+    config: Path | None = None
+    assignments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditJob:
     """What to audit, and where to write.
 
@@ -24,8 +43,7 @@ class AuditJob:
         models: run directories of models with a latent space, of which the first says who is
             rare; further ones are asked for what their latents tell of attributes. None asks no
             model.
-        train: trains such a model on an image set into a run directory; None trains none.
-        assignments: settings of that training as ``section.key=value``, to be kept in ``run.json``.
+        train: trains such a model on these images first; None trains none.
         embedding: vectors by ``image_id``, to look for copies in as well.
         write_manifest: also write a cleaned, rebalanced set to train on.
         include_ids: name some images of each finding, and the rarest faces, in the page.
@@ -34,7 +52,8 @@ class AuditJob:
         seed: of everything that is drawn at random.
         device: of the model: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
         overwrite: replace an existing audit.
-        resume: continue an interrupted audit: pictures that were measured are not read again.
+        resume: continue an audit, perhaps with other options: pictures that were measured are not
+            read again, nor is a model trained again on the same images with the same settings.
         cache: where images decoded for the model are kept.
         num_workers: threads that decode; None uses all cores.
         show_progress: draw progress bars.
@@ -48,8 +67,7 @@ class AuditJob:
     provenance: Mapping[str, str] = field(default_factory=dict)
     reference: Path | None = None
     models: tuple[Path, ...] = ()
-    train: Callable[[ImageSource, Path], object] | None = None
-    assignments: tuple[str, ...] = ()
+    train: AuditTraining | None = None
     embedding: Path | None = None
     write_manifest: bool = False
     include_ids: bool = False
@@ -71,6 +89,7 @@ class AuditJob:
             ("reference", self.reference),
             *(("model", model) for model in self.models),
             ("embedding", self.embedding),
+            ("config", None if self.train is None else self.train.config),
         ]
         named = [(role, path) for role, path in files if path is not None]
         return [*(("images", path) for path in self.source.inputs), *named]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from debias.audit.coverage import CoverageSettings, latent_coverage
-from debias.audit.images import AuditedImages
+from debias.audit.images import AuditedImages, num_different
 from debias.audit.mislabelled import (
     Mislabelled,
     MislabelSettings,
@@ -29,12 +29,16 @@ from debias.training.settings import RunSettings
 Number = TypeVar("Number", bound=np.floating)
 
 
-def ask_model(images: AuditedImages, asked: ModelToAsk) -> ModelFindings:
+def ask_model(
+    images: AuditedImages, asked: ModelToAsk, *, different: NDArray[np.intp]
+) -> ModelFindings:
     """Return what a model says of the faces of an image set.
 
     Args:
         images: the set.
         asked: the model, and others for what their latents tell of attributes.
+        different: integers that differ where images surely show different persons, shape
+            (image,); see :func:`~debias.audit.possible_persons.possible_persons`.
 
     Raises:
         DataError: there is no such model, or no face can be decoded.
@@ -53,6 +57,7 @@ def ask_model(images: AuditedImages, asked: ModelToAsk) -> ModelFindings:
         log_var,
         rows=faces,
         persons=persons,
+        different=different[faces],
         margins=None if found.logit is None else found.logit[is_face],
         settings=CoverageSettings(resampling=resampling),
         generator=numpy_generator(asked.seed, "coverage"),
@@ -74,7 +79,7 @@ def ask_model(images: AuditedImages, asked: ModelToAsk) -> ModelFindings:
         images,
         encoded,
         coverage,
-        num_persons=int(np.unique(images.persons[faces]).size),
+        num_different=num_different(different[faces]),
         shows_faces=asked.shows_faces,
     )
     return ModelFindings(

@@ -43,7 +43,7 @@ def model_pictures(
     encoded: EncodedImages,
     coverage: Coverage,
     *,
-    num_persons: int,
+    num_different: int,
     shows_faces: bool,
 ) -> ModelPictures:
     """Return the pictures of a model's latent space.
@@ -52,13 +52,14 @@ def model_pictures(
         images: the set.
         encoded: what the model makes of it.
         coverage: which faces and regions are rare.
-        num_persons: different persons among the faces; the mean of few would show one of them.
+        num_different: persons among the faces who surely are different ones; the mean of few
+            would show one of them.
         shows_faces: single faces may be shown, and means of few.
     """
     model, mu = encoded.model, encoded.mu[images.faces[encoded.seen]]
     drawn = sorted(coverage.active, key=lambda latent: -coverage.latents[latent].kl)
     traversed = tuple(drawn[:MOST_TRAVERSED])
-    if num_persons < LEAST_PERSONS and not shows_faces:
+    if num_different < LEAST_PERSONS and not shows_faces:
         traversed = ()
     centres = np.array([region.centre for region in coverage.regions]).reshape(-1, mu.shape[1])
     regions = decode_latents(model, centres)
@@ -66,7 +67,7 @@ def model_pictures(
         traversed=traversed,
         traversals=traverse_latents(model, mu, traversed),
         regions=tuple(
-            picture if shows_faces or region.num_persons >= LEAST_PERSONS else None
+            picture if shows_faces or region.num_different >= LEAST_PERSONS else None
             for region, picture in zip(coverage.regions, regions, strict=True)
         ),
         faces=_faces(images, encoded, coverage) if shows_faces else None,

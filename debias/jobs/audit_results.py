@@ -14,6 +14,7 @@ from debias.audit.images import AuditedImages
 from debias.audit.leakage import find_leakage
 from debias.audit.measured import MeasuredImages
 from debias.audit.patch_features import patch_features
+from debias.audit.possible_persons import possible_persons
 from debias.audit.quality import quality_by_group
 from debias.audit.rare_kinds import (
     MOST_FACES,
@@ -72,7 +73,7 @@ def audit_results(
     counted = replace(images, counted=measured.readable & duplicates.keep)
     leakage = find_leakage(images.manifest.table, readable=measured.readable)
     usable = measured.readable & duplicates.keep & leakage.keep
-    model = _ask(job, run, images, usable)
+    model = _ask(job, run, counted, usable, different=possible_persons(images, duplicates.groups))
     return AuditResults(
         images=images,
         measured=measured,
@@ -120,10 +121,19 @@ def rare_kinds_of(counted: AuditedImages, measured: MeasuredImages, *, seed: int
     )
 
 
-def _ask(job: AuditJob, run: RunDir, images: AuditedImages, usable: Mask) -> ModelFindings | None:
+def _ask(
+    job: AuditJob,
+    run: RunDir,
+    images: AuditedImages,
+    usable: Mask,
+    *,
+    different: NDArray[np.intp],
+) -> ModelFindings | None:
     """Return what the model says, trained first if need be; None where there is none."""
     asked = job.models
     if job.train is not None:
+        from debias.jobs.audit_training import train_model  # needs torch
+
         asked = (run.trained.path,)
         # Whatever splits there are: rare faces of the test are to be seen, too.
         whole = replace(images, manifest=_without_splits(images.manifest))
@@ -131,7 +141,7 @@ def _ask(job: AuditJob, run: RunDir, images: AuditedImages, usable: Mask) -> Mod
         write_listed(whole, shown.astype(np.int64), run.training_set, name="to train on")
         prepared = open_prepared(run.training_set)
         listed = ListedSet(manifest=prepared.manifest, root=prepared.root)
-        job.train(ImageSource(sets=(listed,)), run.trained.path)
+        train_model(job, job.train, ImageSource(sets=(listed,)), run)
     if not asked:
         return None
     from debias.jobs.audit_encoding import ModelToAsk
@@ -150,6 +160,7 @@ def _ask(job: AuditJob, run: RunDir, images: AuditedImages, usable: Mask) -> Mod
             are_drawn=drawn_factors(job.source, images.manifest) is not None,
             include_images=job.include_images,
         ),
+        different=different,
     )
 
 

@@ -278,7 +278,7 @@ def _training_json(settings: RunSettings, testbed: Testbed) -> DemoTrainingJson:
         "epochs": training.epochs,
         "steps": steps,
         "batch_size": training.batch_size,
-        "resampling": settings.resampling.rule,
+        "resampling": settings.weighting.rule,
     }
 
 

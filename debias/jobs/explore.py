@@ -215,7 +215,7 @@ def _model_json(job: ExploreJob, settings: RunSettings) -> ExploredModelJson:
         "num_latents": settings.model.latent_size,
         "seed": settings.seed,
         "kl_weight": settings.objective.kl if is_variational else None,
-        "resampling": settings.resampling.rule,
+        "resampling": settings.weighting.rule,
         "balanced": list(settings.resampling.latents),
     }
 

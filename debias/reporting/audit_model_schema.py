@@ -48,8 +48,8 @@ class RegionJson(TypedDict):
     """Where some of the jointly rarest faces lie."""
 
     num_images: int
-    num_persons: int
-    """Unknown ones count one an image."""
+    num_persons: int | None
+    """Unknown ones count one an image; null where no person is known."""
     weight: float
     """Mean of its faces, over the mean of all."""
     drivers: list[DriverJson]
@@ -104,7 +104,8 @@ class RunProbeJson(TypedDict):
     accuracy_p_value: float | None
     """Of one no better than chance, after correction for all attributes."""
     is_told: bool
-    """Whether all latents together tell it: that p-value is at most 0.05."""
+    """Whether all latents together tell it: that p-value is at most 0.05, and the accuracy above
+    that of every shuffled attribute."""
     latent: int | None
     """The one that tells most of it; which it is changes from one training to the next."""
     share: float | None

@@ -3,9 +3,17 @@
 Most of what makes a face rare in a latent space costs a classifier nothing: an unusual background,
 long hair. What costs it something shows in its margin, the log odds of "face" that it gives to
 training faces. Each dimension's histogram says here, beside how many faces a bin holds, how large
-their mean margin is. A dimension counts by the share of the margin's variance that its bins explain
-(the correlation ratio eta squared), and a bin only where its faces' mean margin is below that of
-all. No label of a person is read.
+their mean margin is. A dimension counts by the share of the margin's variance that its bins
+explain, and a bin only where its faces' mean margin is below that of all. No label of a person is
+read.
+
+The share is epsilon squared [Kelley1935], the correlation ratio less what bins explain by chance,
+and a dimension whose bins explain no more than chance may counts for nothing: what is left is
+sharpened until it fills the effective sample size, and noise would be too.
+
+References:
+    [Kelley1935] Kelley. An Unbiased Correlation Ratio Measure. Proceedings of the National Academy
+    of Sciences 21(9), 1935.
 """
 
 from __future__ import annotations
@@ -14,8 +22,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from debias.resampling.histogram import LatentHistograms, bin_indices, latent_blocks
+
+ALPHA = 0.01
+"""Chance that margins which have nothing to do with any dimension make one count."""
 
 
 def margin_factors(
@@ -23,8 +35,9 @@ def margin_factors(
 ) -> NDArray[np.float64]:
     """Return what each bin's score counts, shape (latent, bin): from 0 to 1.
 
-    That is eta squared of its dimension where the mean margin of its faces is below that of all,
-    and 0 elsewhere. All are 0 where the margins do not vary.
+    That is epsilon squared of its dimension where the mean margin of its faces is below that of all
+    by more than its standard error, and 0 elsewhere; 0 throughout a dimension for which the F test
+    of equal means, by Bonferroni over the dimensions, is above :data:`ALPHA`.
 
     Args:
         matrix: latents, shape (image, latent).
@@ -33,15 +46,23 @@ def margin_factors(
     """
     num_latents, num_bins = histograms.edges.shape[0], histograms.edges.shape[1] - 1
     centred = margins - margins.mean()
-    variance = float(centred.var())
-    if variance == 0:
-        return np.zeros((num_latents, num_bins))
     counts = np.zeros((num_latents, num_bins))
     sums = np.zeros_like(counts)
     for rows, block in latent_blocks(matrix):
         for latent, filled in enumerate(bin_indices(histograms.edges, block)):
             counts[latent] += np.bincount(filled, minlength=num_bins)
             sums[latent] += np.bincount(filled, weights=centred[rows], minlength=num_bins)
-    between = (sums**2 / np.maximum(counts, 1)).sum(axis=1) / len(margins)
-    factors: NDArray[np.float64] = np.where(sums < 0, (between / variance)[:, np.newaxis], 0.0)
+    total = float(centred @ centred)
+    between = (sums**2 / np.maximum(counts, 1)).sum(axis=1)
+    freedom = (counts > 0).sum(axis=1) - 1
+    left = len(margins) - 1 - freedom
+    tested = (freedom > 0) & (left > 0) & (total > 0)
+    within = np.where(tested, np.maximum(total - between, 0) / np.maximum(left, 1), np.inf)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(tested, between / np.maximum(freedom, 1) / within, 0.0)
+        share = np.where(tested, (between - freedom * within) / total, 0.0)
+        deficit = -sums / np.sqrt(np.maximum(counts, 1)) / np.sqrt(within)[:, np.newaxis]
+    p_values = stats.f.sf(ratio, np.maximum(freedom, 1), np.maximum(left, 1)) * num_latents
+    share = np.where(p_values <= ALPHA, share, 0.0)
+    factors: NDArray[np.float64] = np.where(deficit > 1, share[:, np.newaxis], 0.0)
     return factors

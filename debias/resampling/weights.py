@@ -32,6 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from debias.errors import ConfigError, DataError, nearest
+from debias.resampling.activity import active_latents
 from debias.resampling.drivers import join_scores, top_drivers
 from debias.resampling.histogram import (
     LatentArray,
@@ -47,7 +48,7 @@ WeightRule = Literal["uniform", "max", "paper", "product", "margin"]
 
 OutlierRule = Literal["keep", "downweight"]
 
-_LARGEST_TEMPER = {"product": 1.0, "margin": 1e3}
+LARGEST_TEMPER = {"product": 1.0, "margin": 1e3}
 """The rules that are tempered, and the largest exponent of each. The factors of ``margin`` are
 below 1, so its product must be sharpened to reach a small effective sample size."""
 
@@ -65,7 +66,7 @@ class ResamplingSettings:
             uniformly. ``product`` and ``margin`` only.
         cap: largest weight over the mean weight, at least 1. ``product`` and ``margin`` only.
         activity_threshold: mean KL divergence, in nats, below which a dimension is inactive and
-            left out of ``product`` and ``max``.
+            left out of ``product``, ``margin`` and ``max``.
         latents: the dimensions to balance, active or not, whatever the rule; empty for all
             active ones (``paper``: all).
         refresh: epochs between two rebuilds of the weights, at least 1.
@@ -139,7 +140,8 @@ class WeightHealth:
             [1, num_images]: a mean over the draws is as uncertain as one over so many images
             drawn alike.
         largest_over_mean: the largest weight over the mean weight, at least 1.
-        temper: the exponent t, in [0, 1]; 1 where the rule does not temper.
+        temper: the exponent t, in [0, 1], for ``margin`` in [0, 1000]; 1 where the rule does not
+            temper.
         num_capped: images held at the cap.
         num_held_down: outliers that the rule would draw more often than the mean image.
         active: the active dimensions: those that vary and, where the KL divergence is known,
@@ -224,7 +226,7 @@ def sampling_weights(
         counts = histograms.counts
     else:
         counts = build_histograms(matrix, edges=histograms.edges).counts
-    active = _active_latents(counts, kl_per_latent, settings.activity_threshold)
+    active = active_latents(counts, kl_per_latent, threshold=settings.activity_threshold)
     balanced = _balanced_latents(active, settings, counts.shape[0])
     scores = _scores(histograms.bin_masses, counts, settings)
     if settings.rule == "margin":
@@ -234,12 +236,12 @@ def sampling_weights(
     log_weights, drivers = join_scores(
         matrix, histograms, scores, balanced, take_largest=settings.rule == "max"
     )
-    if settings.rule in _LARGEST_TEMPER:
+    if settings.rule in LARGEST_TEMPER:
         temper, probabilities = temper_weights(
             log_weights,
             target_ess=settings.target_ess,
             cap=settings.cap,
-            largest=_LARGEST_TEMPER[settings.rule],
+            largest=LARGEST_TEMPER[settings.rule],
         )
     else:
         temper, probabilities = 1.0, capped_softmax(log_weights, cap=math.inf)
@@ -288,22 +290,6 @@ def given_weights(probabilities: NDArray[np.float64]) -> SamplingWeights:
             top_driver_shares=(),
         ),
     )
-
-
-def _active_latents(
-    counts: NDArray[np.float64], divergence: NDArray[Any] | None, threshold: float
-) -> NDArray[np.int64]:
-    """Return the dimensions that vary and whose KL divergence reaches the threshold."""
-    varies = (counts > 0).sum(axis=1) > 1
-    if divergence is None:
-        return np.flatnonzero(varies)
-    nats = np.asarray(divergence, dtype=np.float64)
-    if nats.shape != varies.shape or np.isnan(nats).any():
-        raise DataError(
-            f"{varies.size} latent dimensions need as many KL divergences, none of them NaN; got "
-            f"shape {nats.shape}"
-        )
-    return np.flatnonzero(varies & (nats >= threshold))
 
 
 def _checked_margins(margins: NDArray[np.float64] | None, num_images: int) -> NDArray[np.float64]:
@@ -367,7 +353,7 @@ def _health(
         effective_sample_size=effective_sample_size(probabilities),
         largest_over_mean=float(relative.max()),
         temper=temper,
-        num_capped=int(at_cap.sum()) if settings.rule in _LARGEST_TEMPER else 0,
+        num_capped=int(at_cap.sum()) if settings.rule in LARGEST_TEMPER else 0,
         num_held_down=num_held_down,
         active=tuple(active.tolist()),
         balanced=tuple(balanced.tolist()),

@@ -14,13 +14,17 @@ from debias.training.images import SplitImages
 from debias.training.settings import RunSettings
 
 
+class ChangedRunError(ConfigError):
+    """A run that is to be resumed was started with other settings or images."""
+
+
 def record_run(run: RunDir, settings: RunSettings, images: SplitImages, *, fabric: Fabric) -> None:
     """Write ``run.json``, or see that a resumed run has its settings and images.
 
     A resumed run notes when, where and with which versions it went on.
 
     Raises:
-        ConfigError: a resumed run's settings or images differ from those it was started with.
+        ChangedRunError: a resumed run's settings or images differ from those it was started with.
     """
     facts = provenance(
         job="train",
@@ -43,7 +47,7 @@ def record_run(run: RunDir, settings: RunSettings, images: SplitImages, *, fabri
     if before.get("data", {}).get("digest") != facts["data"]["digest"]:
         changed.append("the images, their labels or their splits")
     if changed:
-        raise ConfigError(
+        raise ChangedRunError(
             f"a resumed run cannot change: {', '.join(changed)}",
             where=run.path / RUN_FILE,
             hint="Use the settings and images it was started with, or start a new run",

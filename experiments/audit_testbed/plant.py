@@ -140,7 +140,7 @@ def unknown(base: ImageSet, generator: np.random.Generator) -> Planted:
         images=replace(base, people=people),
         by_subject={
             "missing-attribute": tuple(
-                f"{name} in {split}" for name in GROUPS for split in ("train", "test")
+                f"{name} in {split}" for name in GROUPS for split in ("train", "val", "test")
             )
         },
     )

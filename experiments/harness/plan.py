@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -36,7 +35,8 @@ class Budget:
 
     Attributes:
         results: where the files go.
-        work: for images and stores; kept, since drawing is half a minute a task and seed.
+        work: for images and stores, some half a gigabyte a task and seed; kept, since drawing
+            takes half a minute.
         real: the folder of the real faces; without it tasks on real faces are refused.
         fraction: of a testbed's images.
         changes: settings for all methods alike.
@@ -150,8 +150,3 @@ def _make(run: Wanted, budget: Budget) -> Wanted | None:
     told = f"worst {100 * at['worst']:.1f}, gap {100 * at['gap']:.1f}" if at else "no figures"
     print(f"{run.task} {run.method} seed {run.seed}: {told}", flush=True)
     return None
-
-
-def forget_images(budget: Budget) -> None:
-    """Delete drawn images and stores, some half a gigabyte a task and seed."""
-    shutil.rmtree(budget.work, ignore_errors=True)

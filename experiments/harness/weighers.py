@@ -22,20 +22,18 @@ from debias.inference.predict import predict_logits
 from debias.metrics.counts import UNKNOWN
 from debias.resampling.histogram import kl_per_latent
 from debias.resampling.tempering import temper_weights
-from debias.resampling.weights import SamplingWeights, given_weights
+from debias.resampling.weights import LARGEST_TEMPER, SamplingWeights, given_weights
 from debias.seeding import numpy_generator
 from debias.training.weighting import Rebuild, Weigher
 
 Floats = NDArray[np.float64]
 
 
-LARGEST_TEMPER = 1e3
-
-
 def tempered(log_weights: Callable[[Rebuild], Floats]) -> Weigher:
     """Return a weigher that tempers logs of weights to the settings' target, after the warm-up.
 
-    The exponent may be above 1, so that every rival is held to the same effective sample size.
+    The exponent may be as large as that of ``margin``, so that every rival is held to the same
+    effective sample size.
     """
 
     def weigh(rebuild: Rebuild) -> SamplingWeights:
@@ -44,7 +42,7 @@ def tempered(log_weights: Callable[[Rebuild], Floats]) -> Weigher:
             return given_weights(np.ones(len(rebuild.faces)))
         logs = log_weights(rebuild)
         _, probabilities = temper_weights(
-            logs, target_ess=settings.target_ess, cap=settings.cap, largest=LARGEST_TEMPER
+            logs, target_ess=settings.target_ess, cap=settings.cap, largest=LARGEST_TEMPER["margin"]
         )
         return given_weights(probabilities)
 

@@ -22,6 +22,7 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "harness"))
 
+from figures import TARGETS  # noqa: E402
 from methods import METHODS  # noqa: E402
 from plan import Budget, Wanted, add_budget, chosen_budget, run_missing, wanted_runs  # noqa: E402
 from tables import (  # noqa: E402
@@ -49,7 +50,6 @@ FINAL_METHODS = (
     "ita-0.3",
     "group-balanced",
 )
-TARGETS = (0.01, 0.001)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -69,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         FINAL_SEEDS if chosen.final else SCREEN_SEEDS
     )
     runs = _with_balanced(wanted_runs(tasks, methods, seeds), seeds)
+    if not chosen.final and (kept := sorted({*seeds} & {*FINAL_SEEDS})):
+        parser.error(f"the images of seed {kept[0]} are read by --final alone")
     if not chosen.final and (real := [run for run in runs if _is_real(run.task)]):
         parser.error(f"the test of {real[0].task} is read by --final alone")
     if chosen.tables:
@@ -110,7 +112,7 @@ def _with_balanced(runs: Sequence[Wanted], seeds: Sequence[int]) -> list[Wanted]
     """Add, for each task, the plain classifier trained on its balanced set, the ceiling."""
     even = {balanced for run in runs if (balanced := find_task(run.task).balanced)}
     added = wanted_runs(sorted(even), ["plain"], seeds)
-    return sorted({*runs, *added}, key=lambda run: run.seed)
+    return sorted({*runs, *added})
 
 
 def all_tables(runs: Sequence[dict[str, Any]]) -> Iterator[str]:

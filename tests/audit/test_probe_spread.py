@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -64,6 +66,22 @@ def test_what_one_run_alone_shows_does_not_hold_in_all() -> None:
     assert (one.num_told, one.num_carried, one.num_runs) == (1, 1, 2)
     noise = spread(carried, lost)["noise"]
     assert (noise.num_told, noise.num_carried) == (0, 0)
+
+
+def test_a_run_whose_shuffled_attribute_does_as_well_does_not_tell() -> None:
+    carried = probes(latents(1, seed=0))
+    lucky = tuple(replace(each, highest_by_chance=1.0) for each in carried)
+    found = spread(carried, lucky)["gender"]
+    assert (found.num_told, found.num_carried) == (1, 2)
+
+
+def test_noise_with_a_rare_value_is_told_by_no_run() -> None:
+    rare = TABLE[["noise"]].copy()
+    rare.loc[:20, "noise"] = "c"
+    runs = [probes(latents(None, seed=seed), rare) for seed in range(3)]
+    found = spread(*runs)["noise"]
+    assert (found.num_runs, found.num_told) == (3, 0)
+    assert all(probe.values == ("a", "b", "c") for _, probe in found.probes)
 
 
 def test_a_run_that_cannot_be_probed_is_none() -> None:

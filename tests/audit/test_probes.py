@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -143,6 +145,53 @@ def test_what_cannot_be_probed_says_why() -> None:
 def test_many_images_are_sampled() -> None:
     settings = ProbeSettings(num_permutations=19, num_repeats=1, most_images=300)
     assert probe(*images(), settings=settings)["gender"].num_images == 300
+
+
+def rare_value(num_rare: int, num_images: int = 20_000) -> pd.DataFrame:
+    """A table of two common values, and one that few images have."""
+    tone = np.random.default_rng(1).choice(["dark", "light"], num_images).astype(object)
+    tone[:num_rare] = "very dark"
+    return pd.DataFrame({"tone": tone})
+
+
+def noise(num_images: int = 20_000) -> NDArray[np.float64]:
+    return np.random.default_rng(0).normal(size=(num_images, 4))
+
+
+@pytest.mark.parametrize("num_rare", [20, 60])
+def test_noise_does_not_tell_a_value_that_is_rare_among_those_drawn(num_rare: int) -> None:
+    settings = ProbeSettings(num_permutations=9, num_repeats=1, most_images=400)
+    found = probe(noise(), rare_value(num_rare), settings=settings)["tone"]
+    assert found.values == ("dark", "light", "very dark")
+    assert found.chance == pytest.approx(1 / 3)
+    assert (found.num_images, found.num_left_out) == (400, 0)
+    assert found.p_value > 0.05
+    assert not found.is_told
+
+
+def test_a_value_that_is_not_drawn_often_enough_is_left_out() -> None:
+    settings = ProbeSettings(num_permutations=9, num_repeats=1, most_images=400, kept_images=5)
+    found = probe(noise(), rare_value(60), settings=settings)["tone"]
+    assert (found.values, found.chance) == (("dark", "light"), 0.5)
+    assert found.num_left_out == 60
+    assert not found.is_told
+
+
+def test_why_it_is_not_probed_is_true_of_what_was_looked_at() -> None:
+    settings = ProbeSettings(num_permutations=9, num_repeats=1, most_images=300)
+    # The rare value's images are of one person but for one, which is not drawn.
+    persons = np.arange(20_000)
+    persons[1:1_000] = 1
+    found = probe(noise(), rare_value(1_000), persons=persons, settings=settings)["tone"]
+    assert found.reason == "a value is drawn of one person only"
+    table = pd.DataFrame({"id": [str(k % 200) for k in range(20_000)]})
+    assert "more than 20 values" in probe(noise(), table, settings=settings)["id"].reason
+
+
+def test_what_a_shuffled_attribute_reaches_too_is_not_told() -> None:
+    gender = probe(*images())["gender"]
+    assert gender.is_told
+    assert not replace(gender, highest_by_chance=gender.balanced_accuracy).is_told
 
 
 def test_what_is_sure_is_said_to_be_carried() -> None:

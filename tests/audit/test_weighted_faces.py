@@ -66,6 +66,7 @@ def regions_of(
     rarest: NDArray[np.intp],
     *,
     persons: NDArray[np.intp] | None = None,
+    different: NDArray[np.intp] | None = None,
     least_persons: int = 8,
 ) -> tuple[RareRegion, ...]:
     return rare_regions(
@@ -74,6 +75,7 @@ def regions_of(
         rarest=rarest,
         rows=7 * np.arange(len(mu)),
         persons=persons,
+        different=different,
         weights=sampling_weights(mu, settings=ResamplingSettings()),
         most_regions=4,
         least_persons=least_persons,
@@ -101,7 +103,7 @@ def test_regions_are_joined_until_each_has_persons_enough() -> None:
     some = np.arange(FAR + 5)  # ten in one direction, five in the other
     assert [len(each.rows) for each in regions_of(mu, some, least_persons=5)][:2] == [FAR, 5]
     (whole,) = regions_of(mu, some, least_persons=6)
-    assert whole.num_persons == FAR + 5
+    assert (whole.num_persons, whole.num_different) == (None, FAR + 5)
     # Ten pictures of four persons are no ten persons.
     alike = np.where(np.arange(len(mu)) < FAR, np.arange(len(mu)) % 4, np.arange(len(mu)))
     (mixed,) = regions_of(mu, np.arange(2 * FAR), persons=alike, least_persons=6)
@@ -111,4 +113,16 @@ def test_regions_are_joined_until_each_has_persons_enough() -> None:
 def test_few_persons_are_one_region_that_says_so() -> None:
     mu, _ = planted()
     (region,) = regions_of(mu, np.arange(5), persons=np.zeros(len(mu), dtype=np.intp))
-    assert (region.num_persons, len(region.rows)) == (1, 5)
+    assert (region.num_persons, region.num_different, len(region.rows)) == (1, 1, 5)
+
+
+def test_images_that_may_show_one_person_are_not_counted_as_several() -> None:
+    mu, _ = planted()
+    every = np.arange(len(mu))
+    copied = np.where(every < FAR, 0, every)
+    (region,) = regions_of(mu, np.arange(2 * FAR), different=copied)
+    assert (region.num_persons, region.num_different) == (None, 1 + FAR)
+    # Said of the region is who is known, even if a copy shows that two names are of one.
+    (region,) = regions_of(mu, np.arange(2 * FAR), persons=every, different=copied)
+    assert (region.num_persons, region.num_different) == (2 * FAR, 1 + FAR)
+    assert len(regions_of(mu, np.arange(2 * FAR), persons=every)) == 2

@@ -91,6 +91,11 @@ def test_the_test_of_real_faces_is_read_by_final_alone(tmp_path: Path) -> None:
     assert "the test of natural is read by --final alone" in told
 
 
+def test_the_finals_images_are_read_by_final_alone(tmp_path: Path) -> None:
+    told = _run(tmp_path, "--seeds", "100,2", check=False)
+    assert "the images of seed 2 are read by --final alone" in told
+
+
 def test_each_reading_of_a_final_test_is_logged(tmp_path: Path) -> None:
     options = ("--final", "--methods", "plain", "--set", "training.epochs=1")
     _run(tmp_path, *options)

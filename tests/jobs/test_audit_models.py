@@ -114,6 +114,32 @@ def test_the_mean_of_few_persons_is_not_shown(
     assert "data:image" not in (tmp_path / "hidden/audit.html").read_text()
 
 
+@pytest.mark.parametrize("how", ["copies", "windows"])
+def test_copies_and_windows_of_few_pictures_are_no_persons(
+    tmp_path: Path, drawn: Path, runs: dict[str, Path], debias: Debias, how: str
+) -> None:
+    table = pd.read_csv(drawn / "images.csv")
+    shutil.copytree(drawn / "images", tmp_path / "images")
+    faces = table[table["label"] == 1].head(30).reset_index(drop=True)
+    if how == "copies":
+        for row in range(15, 30):
+            shutil.copy(tmp_path / faces["path"][0], tmp_path / f"{row}.jpg")
+            faces.loc[row, "path"] = f"{row}.jpg"
+    else:
+        faces["path"] = [faces["path"][row % 15] for row in range(30)]
+        faces[["crop_x", "crop_y", "crop_side"]] = [0.0, 0.0, 0.75]
+        faces.loc[15:, "crop_x"] = 1.0
+    faces.to_csv(tmp_path / "few.csv", index=False)
+    words = ("--model", runs["first"], "--device", "cpu", "--quiet", "--output", tmp_path / "a")
+    done = debias("audit", tmp_path / "few.csv", *words)
+    assert done.status == 0, done.err
+    found = read(tmp_path / "a")["model"]
+    assert found["num_faces"] == 15 or how == "windows"
+    assert found["num_active"] > 0
+    assert {latent["strip"] for latent in found["latents"]} == {None}
+    assert "data:image" not in (tmp_path / "a/audit.html").read_text()
+
+
 def test_drawn_faces_are_shown(
     tmp_path: Path, runs: dict[str, Path], debias: Debias, bed: Path
 ) -> None:

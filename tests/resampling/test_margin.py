@@ -74,21 +74,38 @@ def test_a_single_hard_face_among_easy_ones_is_not_drawn_more_than_its_neighbour
     assert weights[wrong] == pytest.approx(np.median(weights[neighbours]), rel=0.5)
 
 
-def test_the_factors_are_the_share_of_variance_that_regression_on_the_bins_explains() -> None:
+def test_the_factors_are_the_adjusted_share_of_variance_that_regression_on_the_bins_explains() -> (
+    None
+):
     generator = np.random.default_rng(2)
     mu = generator.normal(size=(3000, 4))
     margins = 2 * mu[:, 0] + np.abs(mu[:, 1]) + generator.normal(size=3000)
     histograms = build_histograms(mu, num_bins=8)
     factors = margin_factors(mu, histograms, margins)
     bins = bin_indices(histograms.edges, mu.T.copy())
-    for latent in range(4):
+    for latent in (0, 1):
         dummies = np.eye(8)[bins[latent]]
-        explained = sm.OLS(margins, dummies[:, dummies.any(axis=0)]).fit().rsquared
-        assert factors[latent].max() == pytest.approx(explained, rel=1e-9)
+        fitted = sm.OLS(margins, dummies[:, dummies.any(axis=0)]).fit()
+        assert factors[latent].max() == pytest.approx(fitted.rsquared_adj, rel=1e-9)
         counts = np.bincount(bins[latent], minlength=8)
-        sums = np.bincount(bins[latent], weights=margins, minlength=8)
-        np.testing.assert_array_equal(factors[latent] > 0, sums < counts * margins.mean())
+        sums = np.bincount(bins[latent], weights=margins - margins.mean(), minlength=8)
+        low = sums < -np.sqrt(fitted.mse_resid * counts)
+        np.testing.assert_array_equal(factors[latent] > 0, low)
+    np.testing.assert_array_equal(factors[2:], 0)
     assert factors[0].max() > 5 * factors[1].max() > 0
+
+
+@pytest.mark.parametrize("num_faces", [200, 3000])
+def test_margins_that_have_nothing_to_do_with_the_latents_leave_uniform_draws(
+    num_faces: int,
+) -> None:
+    generator = np.random.default_rng(3)
+    touched = 0
+    for _ in range(100):
+        mu = generator.normal(size=(num_faces, 16))
+        factors = margin_factors(mu, build_histograms(mu), generator.normal(6, 2, size=num_faces))
+        touched += bool(factors.any())
+    assert touched <= 5  # 1 % of the time a dimension counts by chance
 
 
 def test_margins_all_alike_leave_uniform_draws(two_rarities: tuple[Floats, Floats]) -> None:
