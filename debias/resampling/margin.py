@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from debias.resampling.histogram import LatentHistograms, bin_indices, latent_blocks
 
@@ -62,7 +62,7 @@ def margin_factors(
         ratio = np.where(tested, between / np.maximum(freedom, 1) / within, 0.0)
         share = np.where(tested, (between - freedom * within) / total, 0.0)
         deficit = -sums / np.sqrt(np.maximum(counts, 1)) / np.sqrt(within)[:, np.newaxis]
-    p_values = stats.f.sf(ratio, np.maximum(freedom, 1), np.maximum(left, 1)) * num_latents
+    p_values = special.fdtrc(np.maximum(freedom, 1), np.maximum(left, 1), ratio) * num_latents
     share = np.where(p_values <= ALPHA, share, 0.0)
     factors: NDArray[np.float64] = np.where(deficit > 1, share[:, np.newaxis], 0.0)
     return factors

@@ -36,11 +36,17 @@ QUICK = (
     *("training.precision=fp32", "model.image_size=64", "model.latent_size=6"),
     *("model.channels=[8,16]", "model.blocks=[0]", "data.windows=12", "target_fpr=0.15"),
 )
-UNTEMPERED = {"warmup": 0, "target_ess": 1e-9, "cap": 1e9}
 
 Floats = NDArray[np.float64]
 MakeContext = Callable[..., Any]
 MakeRebuild = Callable[..., Rebuild]
+
+
+@pytest.fixture
+def untempered(harness: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+    """Settings under which weights are what a density says: neither sharpened nor levelled."""
+    monkeypatch.setattr(harness.weighers, "LARGEST_TEMPER", {"margin": 1.0})
+    return {"warmup": 0, "target_ess": 1e-9, "cap": 1e9}
 
 
 @pytest.fixture(scope="module")
@@ -133,11 +139,14 @@ def two_clusters(num_common: int, num_rare: int) -> tuple[Floats, NDArray[np.boo
 
 
 def test_neighbours_weigh_by_the_distance_to_the_fiftieth_neighbour(
-    harness: SimpleNamespace, rebuild: MakeRebuild, plant: Callable[[Floats], None]
+    harness: SimpleNamespace,
+    rebuild: MakeRebuild,
+    plant: Callable[[Floats], None],
+    untempered: dict[str, float],
 ) -> None:
     latents, _ = two_clusters(150, 20)
     plant(latents)
-    found = harness.weighers.neighbours(50)(rebuild(170, **UNTEMPERED)).probabilities
+    found = harness.weighers.neighbours(50)(rebuild(170, **untempered)).probabilities
     inverse = np.linalg.inv(np.cov(latents.T, bias=True))
     distances = np.sort(cdist(latents, latents, "mahalanobis", VI=inverse), axis=1)
     expected = distances[:, 50] ** 2  # 0 is the face itself
@@ -145,20 +154,26 @@ def test_neighbours_weigh_by_the_distance_to_the_fiftieth_neighbour(
 
 
 def test_equal_clusters_get_equal_shares_by_neighbours(
-    harness: SimpleNamespace, rebuild: MakeRebuild, plant: Callable[[Floats], None]
+    harness: SimpleNamespace,
+    rebuild: MakeRebuild,
+    plant: Callable[[Floats], None],
+    untempered: dict[str, float],
 ) -> None:
     latents, rare = two_clusters(2000, 200)
     plant(latents)
-    found = harness.weighers.neighbours(10)(rebuild(2200, **UNTEMPERED)).probabilities
+    found = harness.weighers.neighbours(10)(rebuild(2200, **untempered)).probabilities
     assert 0.3 < found[rare].sum() < 0.6  # of the faces they are 9 %
 
 
 def test_a_mixture_finds_the_planted_density(
-    harness: SimpleNamespace, rebuild: MakeRebuild, plant: Callable[[Floats], None]
+    harness: SimpleNamespace,
+    rebuild: MakeRebuild,
+    plant: Callable[[Floats], None],
+    untempered: dict[str, float],
 ) -> None:
     latents, rare = two_clusters(2000, 200)
     plant(latents)
-    found = harness.weighers.mixture(2)(rebuild(2200, **UNTEMPERED)).probabilities
+    found = harness.weighers.mixture(2)(rebuild(2200, **untempered)).probabilities
     skew = np.array([[1.0, 0.0], [1.5, 0.5]])
     each = [
         multivariate_normal(np.full(2, mean), skew.T @ skew).logpdf(latents) + np.log(share)
@@ -203,11 +218,14 @@ def test_few_faces_make_no_more_components_than_there_are(
 
 
 def test_low_margins_are_drawn_more_often(
-    harness: SimpleNamespace, rebuild: MakeRebuild, monkeypatch: pytest.MonkeyPatch
+    harness: SimpleNamespace,
+    rebuild: MakeRebuild,
+    monkeypatch: pytest.MonkeyPatch,
+    untempered: dict[str, float],
 ) -> None:
     logits = np.array([8.0, 0.0, -1.0, 3.0])
     monkeypatch.setattr(harness.weighers, "predict_logits", lambda *_, **__: logits)
-    found = harness.weighers.low_margin()(rebuild(4, **UNTEMPERED)).probabilities
+    found = harness.weighers.low_margin()(rebuild(4, **untempered)).probabilities
     np.testing.assert_allclose(found, np.exp(-logits) / np.exp(-logits).sum())
 
 
@@ -215,17 +233,21 @@ def test_low_margins_are_drawn_more_often(
 
 
 def test_rare_tones_weigh_by_their_bin(
-    harness: SimpleNamespace, rebuild: MakeRebuild, monkeypatch: pytest.MonkeyPatch
+    harness: SimpleNamespace,
+    rebuild: MakeRebuild,
+    monkeypatch: pytest.MonkeyPatch,
+    untempered: dict[str, float],
 ) -> None:
     angles = np.concatenate([np.full(90, 50.0), np.full(10, -40.0), [np.nan] * 5])
     monkeypatch.setattr(harness.weighers, "typology_angles", lambda _: angles)
     weigher = harness.weighers.by_tone()
-    found = weigher(rebuild(105, alpha=0.01, **UNTEMPERED)).probabilities
+    found = weigher(rebuild(105, alpha=0.01, **untempered)).probabilities
     assert found[95] / found[0] == pytest.approx((0.9 + 0.01) / (0.1 + 0.01))
     between = found[0] ** 0.9 * found[95] ** 0.1
     assert found[100] == pytest.approx(between)
     monkeypatch.setattr(harness.weighers, "typology_angles", lambda _: np.full(7, np.nan))
-    np.testing.assert_allclose(weigher(rebuild(7, warmup=0)).probabilities, 1 / 7)
+    found = harness.weighers.by_tone()(rebuild(7, warmup=0)).probabilities
+    np.testing.assert_allclose(found, 1 / 7)
 
 
 def test_dark_faces_are_found_in_their_pixels(
