@@ -41,6 +41,7 @@ def measure(predictions: pd.DataFrame, people: pd.DataFrame, task: Task) -> dict
             f"{target:g}": _at_validation(test, validation, names, target, task)
             for target in TARGETS
         },
+        "at_half": _at_threshold(test, names, 0.5, task),
         "auc": _areas(test, names, faces),
     }
 
@@ -75,7 +76,14 @@ def _at_validation(
         )
     except TooFewNegativesError:
         return None
-    hits = test["y_score"].to_numpy() >= point.threshold
+    return _at_threshold(test, names, point.threshold, task)
+
+
+def _at_threshold(
+    test: pd.DataFrame, names: np.ndarray, threshold: float, task: Task
+) -> dict[str, Any]:
+    """Return recall by group, and the rate realised, at a threshold."""
+    hits = test["y_score"].to_numpy() >= threshold
     faces = (test["y_true"] == 1).to_numpy(dtype=bool)
     recall = pd.Series(hits[faces]).groupby(names[faces]).mean()
     return {

@@ -2,132 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
 
-from context import Context, train
+from context import Context
 from group_dro import group_dro
+from method import GROUP_LABELS, Method, by_settings, by_weights
 from second_stage import deep_feature_reweighting, just_train_twice, last_layer_without_labels
+from variants import variants
 from weighers import by_tone, few_labels, group_balanced, low_margin, mixture, neighbours
 
 from debias.errors import DataError, nearest
-from debias.models.db_vae import Architecture, FaceModel
 from debias.training.weighting import Weigher
 
-NONE = "none"
-GROUP_LABELS = "the group of every training face"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Method:
-    """A way to train.
-
-    Attributes:
-        name: what it is called.
-        summary: one line.
-        train: from a context to the model.
-        labels: of people, that training reads.
-        is_ceiling: whether it knows the groups, and so is no rival.
-    """
-
-    name: str
-    summary: str
-    train: Callable[[Context], FaceModel]
-    labels: str = NONE
-    is_ceiling: bool = False
-
-
-def _set(name: str, summary: str, *changes: str, architecture: Architecture = "db-vae") -> Method:
-    """Return a method that is the library's own, with some settings."""
-    return Method(
-        name=name,
-        summary=summary,
-        train=partial(_train_with, architecture=architecture, changes=changes),
-    )
-
-
-def _drawn(
-    name: str,
-    summary: str,
-    weigher: Callable[[Context], Weigher],
-    *changes: str,
-    architecture: Architecture = "classifier",
-    labels: str = NONE,
-    is_ceiling: bool = False,
-) -> Method:
-    """Return a method that draws faces by weights of its own."""
-    return Method(
-        name=name,
-        summary=summary,
-        train=partial(_train_with, architecture=architecture, changes=changes, weigher=weigher),
-        labels=labels,
-        is_ceiling=is_ceiling,
-    )
-
-
-def _train_with(
-    context: Context,
-    *,
-    architecture: Architecture,
-    changes: tuple[str, ...],
-    weigher: Callable[[Context], Weigher] | None = None,
-) -> FaceModel:
-    chosen = None if weigher is None else weigher(context)
-    return train(context, architecture, changes=changes, weigher=chosen)
-
-
-STRONGER = (
-    "augmentation.brightness=0.5",
-    "augmentation.contrast=0.5",
-    "augmentation.gamma=0.8",
-)
+LIGHT = {
+    "strong": ("augmentation.brightness=0.3", "augmentation.contrast=1", "augmentation.gamma=1.5"),
+    "stronger": (
+        "augmentation.brightness=0.45",
+        "augmentation.contrast=1.4",
+        "augmentation.gamma=2",
+    ),
+}
+"""Stronger changes of light than the default's 0.15, 0.7 and 1."""
 FEW = (50, 100, 500)
+PAPER_ALPHAS = ("0.1", "0.05", "0.01", "0.001")
+"""Of Table 1 of [Amini2019]."""
 
 
 def _methods() -> Iterator[Method]:
-    yield _set("plain", "the classifier alone", architecture="classifier")
-    yield _set(
-        "plain-strong", "and stronger changes of light", *STRONGER, architecture="classifier"
-    )
-    yield _set("vae", "jointly with a VAE, no resampling", "resampling.rule=uniform")
-    yield _set("max", "DB-VAE, the teaching lab's rule", "resampling.rule=max")
-    yield _set("paper", "DB-VAE, the paper's product, untempered", "resampling.rule=paper")
+    yield by_settings("plain", "the classifier alone", architecture="classifier")
+    for strength, changes in LIGHT.items():
+        yield by_settings(
+            f"plain-{strength}",
+            f"the classifier alone, {strength} changes of light",
+            *changes,
+            architecture="classifier",
+        )
+    yield by_settings("vae", "jointly with a VAE, no resampling", "resampling.rule=uniform")
+    yield by_settings("max", "DB-VAE, the teaching lab's rule", "resampling.rule=max")
+    for alpha in PAPER_ALPHAS:
+        yield by_settings(
+            f"paper-{alpha}",
+            f"DB-VAE, the paper's product, untempered, alpha {alpha}",
+            "resampling.rule=paper",
+            f"resampling.alpha={alpha}",
+        )
     for share in ("0.5", "0.3", "0.2"):
         ess = f"resampling.target_ess={share}"
-        yield _set(
+        yield by_settings(
             f"product-{share}",
             f"DB-VAE, the product tempered to an effective sample of {share}",
             "resampling.rule=product",
             ess,
         )
-        yield _set(
+        yield by_settings(
             f"margin-{share}",
             f"DB-VAE, the product of what the margin depends on, tempered to {share}",
             "resampling.rule=margin",
             ess,
         )
-        yield _drawn(
+        yield by_weights(
             f"neighbours-{share}",
             "DB-VAE, a nearest-neighbour density of the latents",
             lambda context: neighbours(),
             ess,
             architecture="db-vae",
         )
-        yield _drawn(
+        yield by_weights(
             f"mixture-{share}",
             "DB-VAE, a Gaussian mixture of the latents",
             lambda context: mixture(),
             ess,
             architecture="db-vae",
         )
-        yield _drawn(
+        yield by_weights(
             f"low-margin-{share}",
             "the classifier's own low margins, no latents",
             lambda context: low_margin(),
             ess,
         )
-        yield _drawn(
+        yield by_weights(
             f"ita-{share}", "skin tone estimated from pixels", lambda context: by_tone(), ess
         )
     for epochs, factor in ((2, 5.0), (2, 20.0), (4, 20.0)):
@@ -148,14 +102,14 @@ def _methods() -> Iterator[Method]:
             train=partial(last_layer_without_labels, gamma=gamma),
         )
     for count in FEW:
-        yield _drawn(
+        yield by_weights(
             f"few-labels-{count}",
             f"DB-VAE, a direction from {count} labelled faces",
             partial(_few, count=count),
             architecture="db-vae",
             labels=f"the group of {count} training faces",
         )
-    yield _drawn(
+    yield by_weights(
         "group-balanced",
         "every group drawn alike",
         group_balanced,
@@ -182,7 +136,7 @@ def _few(context: Context, *, count: int) -> Weigher:
     return few_labels(context, num_labelled=count, seed=context.seed)
 
 
-METHODS = {method.name: method for method in _methods()}
+METHODS = {method.name: method for method in (*_methods(), *variants())}
 
 
 def find_method(name: str) -> Method:

@@ -56,30 +56,48 @@ def difference_table(
     runs: Sequence[Run], task: str, target: float, *, against: str = PLAIN
 ) -> pd.DataFrame:
     """Return what each method changes, paired by seed, with 95 % intervals over the seeds."""
-    before = of(runs, task, against)
-    rows = []
-    for method in methods_of(runs, task):
-        after = of(runs, task, method)
-        seeds = sorted(before.keys() & after.keys())
-        if method == against or not seeds:
-            continue
-        row = {"difference": f"{method} - {against}", "seeds": str(len(seeds))}
-        for name in ("worst", "gap", "overall"):
-            row[name] = interval(
-                [
-                    figure(after[seed], target, name) - figure(before[seed], target, name)
-                    for seed in seeds
-                ]
-            )
-        row["least change of a group"] = f"{least_change(before, after, seeds, target):+.1f}"
-        rows.append(row)
-    return pd.DataFrame(rows)
+    rows = [
+        difference_row(runs, task, target, after=method, before=against)
+        for method in methods_of(runs, task)
+        if method != against
+    ]
+    return pd.DataFrame([row for row in rows if row])
+
+
+def lead_table(runs: Sequence[Run], task: str, target: float, *, leader: str) -> pd.DataFrame:
+    """Return by how much a method is ahead of each other rival, paired by seed, as above."""
+    rows = [
+        difference_row(runs, task, target, after=leader, before=method)
+        for method in methods_of(runs, task)
+        if method not in (leader, PLAIN) and not METHODS[method].is_ceiling
+    ]
+    return pd.DataFrame([row for row in rows if row])
+
+
+def difference_row(
+    runs: Sequence[Run], task: str, target: float, *, after: str, before: str
+) -> dict[str, str]:
+    """Return the mean differences of two methods over the seeds that both have; {} of none."""
+    new, old = of(runs, task, after), of(runs, task, before)
+    seeds = sorted(new.keys() & old.keys())
+    if not seeds:
+        return {}
+    row = {"difference": f"{after} - {before}", "seeds": str(len(seeds))}
+    for name in ("worst", "gap", "overall"):
+        row[name] = interval(
+            [figure(new[seed], target, name) - figure(old[seed], target, name) for seed in seeds]
+        )
+    return {**row, "least change of a group": least_change(old, new, seeds, target)}
 
 
 def least_change(
     before: Mapping[int, Run], after: Mapping[int, Run], seeds: Sequence[int], target: float
-) -> float:
-    """Return the mean change of recall of the group that gains least, in points."""
+) -> str:
+    """Return the change of recall of the group that gains least, in points, with its interval.
+
+    The group is the one with the smallest mean over the seeds, and the interval is of that group:
+    it does not allow for its having been picked.
+    """
     changes = pd.DataFrame(
         [
             {
@@ -89,7 +107,7 @@ def least_change(
             for seed in seeds
         ]
     )
-    return float(changes.mean().min())
+    return interval(changes[changes.mean().idxmin()].tolist())
 
 
 def closed_table(runs: Sequence[Run], task: str, target: float) -> pd.DataFrame:
@@ -126,6 +144,18 @@ def closed_table(runs: Sequence[Run], task: str, target: float) -> pd.DataFrame:
                 "95 % interval": f"{_percent(low)} to {_percent(high)}",
             }
         )
+    return pd.DataFrame(rows)
+
+
+def area_table(runs: Sequence[Run], task: str) -> pd.DataFrame:
+    """Return each group's area under the ROC curve against all non-faces, in per cent."""
+    rows = []
+    for method in methods_of(runs, task):
+        found = list(of(runs, task, method).values())
+        row = {"method": method}
+        for group in sorted(found[0]["auc"]):
+            row[group] = mean_sd([100 * run["auc"][group] for run in found], 2)
+        rows.append(row)
     return pd.DataFrame(rows)
 
 

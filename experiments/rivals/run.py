@@ -26,8 +26,10 @@ from figures import TARGETS  # noqa: E402
 from methods import METHODS  # noqa: E402
 from plan import Budget, Wanted, add_budget, chosen_budget, run_missing, wanted_runs  # noqa: E402
 from tables import (  # noqa: E402
+    area_table,
     closed_table,
     difference_table,
+    lead_table,
     markdown,
     recall_table,
     threshold_table,
@@ -37,9 +39,10 @@ from tasks import TASKS, RealTask, find_task  # noqa: E402
 
 from debias.rundir import read_json  # noqa: E402
 
-SCREEN_TASKS = ("dark-3", "dark-female", "side-light")
+SCREEN_TASKS = ("dark-3", "dark-3-junk", "dark-glasses")
 SCREEN_SEEDS = (100, 101)
 FINAL_SEEDS = (1, 2, 3, 4, 5)
+LEADER = "margin-0.3"
 FINAL_METHODS = (
     "plain",
     "vae",
@@ -129,9 +132,16 @@ def all_tables(runs: Sequence[dict[str, Any]]) -> Iterator[str]:
                 f"Against plain, points {at}", difference_table(known, task, target)
             )
             yield from markdown(
+                f"{LEADER} against other rivals, points {at}",
+                lead_table(known, task, target, leader=LEADER),
+            )
+            yield from markdown(
                 f"Share of the recoverable gap that is closed {at}",
                 closed_table(known, task, target),
             )
+        yield from markdown(
+            "Area under the ROC curve (%) against all non-faces", area_table(runs, task)
+        )
         yield from markdown("What was drawn, and the cost", weights_table(runs, task))
         yield from markdown(
             "At the threshold from validation (1 % asked for)", threshold_table(runs, task, 0.01)

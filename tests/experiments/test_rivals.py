@@ -170,4 +170,18 @@ def test_differences_are_paired_by_seed(harness: Any, known: list[dict[str, Any]
     assert row["seeds"] == "3"
     assert row["worst"] == f"{gained.mean():+.1f} [{low:+.1f}, {high:+.1f}]"
     assert row["gap"].startswith("-6.7")
-    assert row["least change of a group"] == "+0.0"
+    assert row["least change of a group"] == "+0.0 [+0.0, +0.0]"  # of the group always found
+    ahead = harness("tables").lead_table(known, "dark-3", 0.01, leader="margin-0.3")
+    assert ahead.empty  # plain is no rival
+
+
+def test_a_leader_is_ahead_by_the_mean_of_paired_differences(
+    harness: Any, known: list[dict[str, Any]]
+) -> None:
+    for seed, gap in ((1, 6), (2, 7), (3, 8)):
+        known.append(_made("dark-3", "max", seed, {"a": 1 - gap / 100, "b": 1.0}))
+        known.append(_made("dark-3", "group-balanced", seed, {"a": 0.99, "b": 1.0}))
+    table = harness("tables").lead_table(known, "dark-3", 0.01, leader="margin-0.3")
+    assert table["difference"].tolist() == ["margin-0.3 - max"]  # nor is a ceiling
+    low, high = stats.t.interval(0.95, 2, loc=5 / 3, scale=stats.sem([2, 0, 3]))
+    assert table["worst"].tolist() == [f"+1.7 [{low:+.1f}, {high:+.1f}]"]
