@@ -65,6 +65,33 @@ def add_budget(parser: argparse.ArgumentParser, *, results: Path) -> None:
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE")
 
 
+def add_choice(
+    parser: argparse.ArgumentParser, *, methods: Sequence[str], seeds: Sequence[int]
+) -> None:
+    """Add the options of an experiment on one task: which methods and seeds, and whether to train.
+
+    Args:
+        parser: to add to.
+        methods: where none are named.
+        seeds: where none are named.
+    """
+    parser.add_argument("--tables", action="store_true", help="print what is there, train nothing")
+    parser.add_argument("--methods", type=_names, default=tuple(methods), metavar="NAME,...")
+    parser.add_argument("--seeds", type=_numbers, default=tuple(seeds), metavar="N,...")
+
+
+def chosen_results(chosen: argparse.Namespace, *, task: str) -> list[dict[str, Any]]:
+    """Return the results of the runs that the command line names, made unless ``--tables``."""
+    runs = wanted_runs([task], chosen.methods, chosen.seeds)
+    budget = chosen_budget(chosen)
+    return present_results(runs, budget) if chosen.tables else run_missing(runs, budget)
+
+
+def present_results(runs: Iterable[Wanted], budget: Budget) -> list[dict[str, Any]]:
+    """Return the results of the runs that have been made."""
+    return [read_json(budget.file(run)) for run in runs if budget.file(run).exists()]
+
+
 def chosen_budget(chosen: argparse.Namespace) -> Budget:
     """Return the budget that the command line names."""
     return Budget(
@@ -109,6 +136,14 @@ def run_missing(runs: Sequence[Wanted], budget: Budget) -> list[dict[str, Any]]:
             hint="Their messages are above; the others have their files",
         )
     return [read_json(budget.file(run)) for run in runs]
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in text.split(","))
 
 
 def _is_done(run: Wanted, budget: Budget) -> bool:

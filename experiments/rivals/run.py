@@ -24,7 +24,15 @@ sys.path.insert(0, str(HERE.parent / "harness"))
 
 from figures import TARGETS  # noqa: E402
 from methods import METHODS  # noqa: E402
-from plan import Budget, Wanted, add_budget, chosen_budget, run_missing, wanted_runs  # noqa: E402
+from plan import (  # noqa: E402
+    Budget,
+    Wanted,
+    add_budget,
+    chosen_budget,
+    present_results,
+    run_missing,
+    wanted_runs,
+)
 from tables import (  # noqa: E402
     area_table,
     closed_table,
@@ -36,8 +44,6 @@ from tables import (  # noqa: E402
     weights_table,
 )
 from tasks import TASKS, RealTask, find_task  # noqa: E402
-
-from debias.rundir import read_json  # noqa: E402
 
 SCREEN_TASKS = ("dark-3", "dark-3-junk", "dark-glasses")
 SCREEN_SEEDS = (100, 101)
@@ -77,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not chosen.final and (real := [run for run in runs if _is_real(run.task)]):
         parser.error(f"the test of {real[0].task} is read by --final alone")
     if chosen.tables:
-        found = [read_json(budget.file(run)) for run in runs if budget.file(run).exists()]
+        found = present_results(runs, budget)
     else:
         if chosen.final:
             log_readings([run for run in runs if not budget.file(run).exists()], budget)
