@@ -167,7 +167,7 @@ _FLAGS: dict[str, tuple[str, type, str]] = {
     "--resampling": (
         "resampling.rule",
         str,
-        "product (the default), margin, max, paper, uniform",
+        "margin (the default), product, max, paper, uniform",
     ),
     "--seed": ("seed", int, "of initialisation, augmentation and sampling (0)"),
     "--epochs": ("training.epochs", int, "passes over the training faces (12)"),

@@ -11,7 +11,7 @@ from running import Debias, Python
 import debias as package
 from debias.cli import _FLAGS
 from debias.config import to_table
-from debias.training.settings import RunSettings
+from debias.training.settings import load_settings
 
 HEAVY = ("torch", "torchvision", "lightning_fabric", "pandas", "numpy")
 
@@ -95,7 +95,7 @@ def test_a_missing_extra_is_named(python: Python, tmp_path: Path) -> None:
 
 
 def test_the_defaults_that_help_names_are_the_defaults() -> None:
-    settings = to_table(RunSettings())
+    settings = to_table(load_settings())
     for flag, (path, kind, summary) in _FLAGS.items():
         value: Any = settings
         for key in path.split("."):

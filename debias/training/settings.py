@@ -126,7 +126,9 @@ _PUBLISHED: dict[str, Any] = {
 }
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "default": {},
+    # What experiments/rivals finds best. ``margin`` needs a classifier, so it is training's default
+    # and not that of ResamplingSettings, which serve any latents.
+    "default": {"resampling": {"rule": "margin", "target_ess": 0.3}},
     # [Amini2019], section "Experimental setup". It states neither the widths of the
     # convolutions nor the weights of the loss; both are the lab's here.
     "paper": merge(

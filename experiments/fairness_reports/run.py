@@ -46,7 +46,10 @@ AGES = {"16-29": 16, "30-44": 30, "45-59": 45, "60 and over": 60}
 ITAS = {"dark": -90, "brown": -30, "tan": 10, "intermediate": 28, "light": 41, "very light": 55}
 """Classes of the individual typology angle in degrees, by where each begins."""
 PROVENANCE = {"race": "proxy", "gender": "estimated", "age": "estimated", "ita": "estimated"}
-TRAININGS = {"db-vae": [], "vae": ["--architecture", "vae", "--no-baseline"]}
+TRAININGS = {
+    "db-vae": ["--resampling", "product", "--set", "resampling.target_ess=0.5"],
+    "vae": ["--architecture", "vae", "--no-baseline"],
+}
 """By architecture, its words of ``debias train``; with the first comes the plain classifier."""
 
 

@@ -351,10 +351,13 @@ def retrained(
     from debias.inference.encode import encode
 
     test = rows_of(images, "test", 1)
-    size = f"model.latent_size={SIZES[0]}"
+    common = [
+        f"model.latent_size={SIZES[0]}",
+        *("resampling.rule=product", "resampling.target_ess=0.5"),
+    ]
 
     def means(assignments: Sequence[str], own_seed: int) -> tuple[NDArray[np.float64], Any]:
-        model, _ = trained(images, store, [size, *assignments], seed=own_seed, tiny=tiny)
+        model, _ = trained(images, store, [*common, *assignments], seed=own_seed, tiny=tiny)
         encoding = encode(model, store, test)
         return encoding.mu.astype(np.float64), encoding.log_var
 

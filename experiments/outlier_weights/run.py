@@ -33,10 +33,11 @@ from debias.testbed.renderer import render
 from debias.testbed.sets import Testbed, draw_testbed, load_testbed, true_attributes
 
 HERE = Path(__file__).parent
+PRODUCT = ["resampling.rule=product", "resampling.target_ess=0.5"]
 METHODS: dict[str, list[str]] = {
     "uniform": ["resampling.rule=uniform"],
-    "product": ["resampling.rule=product"],
-    "downweight": ["resampling.rule=product", "resampling.outliers=downweight"],
+    "product": PRODUCT,
+    "downweight": [*PRODUCT, "resampling.outliers=downweight"],
 }
 CROPS = ("off-centre", "partial")
 JUNK = 0.02

@@ -34,7 +34,7 @@ METHODS: dict[str, list[str]] = {
     "plain": ["--architecture", "classifier"],
     "vae": ["--resampling", "uniform"],
     "max": ["--resampling", "max"],
-    "product": ["--resampling", "product"],
+    "product": ["--resampling", "product", "--set", "resampling.target_ess=0.5"],
     "margin": ["--resampling", "margin", "--set", "resampling.target_ess=0.3"],
 }
 # The plain classifier with weaker augmentation: without rotation and the borders it brings into

@@ -34,7 +34,10 @@ HERE = Path(__file__).parent
 TESTBEDS = ("planted", "balanced")
 METHODS = {
     "plain": ["--architecture", "classifier"],
-    "product": ["--no-baseline", "--resampling", "product"],
+    "product": [
+        *("--no-baseline", "--resampling", "product"),
+        *("--set", "resampling.target_ess=0.5"),
+    ],
     "max": ["--no-baseline", "--resampling", "max"],
 }
 TARGET_FPR = 0.01

@@ -95,3 +95,10 @@ def test_the_published_recipes() -> None:
 def test_values_out_of_range(assignment: str, named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         load_settings(assignments=[assignment])
+
+
+def test_training_balances_what_the_classifier_finds_hard_by_default() -> None:
+    settings = load_settings()
+    assert (settings.resampling.rule, settings.resampling.target_ess) == ("margin", 0.3)
+    assert settings.weighting.rule == "margin"
+    assert load_settings(flags={"architecture": "vae"}).weighting.rule == "product"
