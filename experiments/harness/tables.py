@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from methods import METHODS
-from numpy.typing import NDArray
 from scipy import stats
-from tasks import find_task
 
 Run = Mapping[str, Any]
-Floats = NDArray[np.float64]
 PLAIN = "plain"
 
 
@@ -110,43 +108,6 @@ def least_change(
     return interval(changes[changes.mean().idxmin()].tolist())
 
 
-def closed_table(runs: Sequence[Run], task: str, target: float) -> pd.DataFrame:
-    """Return the share of the recoverable gap that each method closes, by ratio of means.
-
-    (gap of plain - gap of the method) / (gap of plain - gap of plain trained on a balanced set of
-    the same size), over the seeds that have all three. The interval is Fieller's of the ratio of
-    two paired means, 95 %; it is open where the recoverable gap itself is not shown to be above 0.
-    """
-    balanced = find_task(task).balanced
-    if balanced is None:
-        return pd.DataFrame()
-    plain, even = of(runs, task, PLAIN), of(runs, balanced, PLAIN)
-    rows = []
-    for method in methods_of(runs, task):
-        after = of(runs, task, method)
-        seeds = sorted(plain.keys() & even.keys() & after.keys())
-        if method == PLAIN or not seeds:
-            continue
-        gap = {
-            name: np.array([figure(found[seed], target, "gap") for seed in seeds])
-            for name, found in (("plain", plain), ("even", even), ("after", after))
-        }
-        closed, possible = gap["plain"] - gap["after"], gap["plain"] - gap["even"]
-        low, high = fieller(closed, possible)
-        rows.append(
-            {
-                "method": method,
-                "seeds": str(len(seeds)),
-                "gap of plain": f"{gap['plain'].mean():.1f}",
-                "recoverable": f"{possible.mean():.1f}",
-                "closed": f"{closed.mean():.1f}",
-                "share closed": f"{100 * closed.mean() / possible.mean():.0f} %",
-                "95 % interval": f"{_percent(low)} to {_percent(high)}",
-            }
-        )
-    return pd.DataFrame(rows)
-
-
 def area_table(runs: Sequence[Run], task: str) -> pd.DataFrame:
     """Return each group's area under the ROC curve against all non-faces, in per cent."""
     rows = []
@@ -214,25 +175,6 @@ def methods_of(runs: Sequence[Run], task: str) -> list[str]:
     return [name for name in METHODS if name in there]
 
 
-def fieller(numerator: Floats, denominator: Floats) -> tuple[float, float]:
-    """Return Fieller's 95 % interval of the ratio of two paired means; infinite where open.
-
-    References:
-        Fieller. Some Problems in Interval Estimation. J. R. Statist. Soc. B 16(2), 1954.
-    """
-    count = len(numerator)
-    if count < 2:
-        return -np.inf, np.inf
-    (v11, v12), (_, v22) = np.cov(numerator, denominator, ddof=1) / count
-    top, bottom = numerator.mean(), denominator.mean()
-    t2 = stats.t.ppf(0.975, count - 1) ** 2
-    a, b, c = bottom**2 - t2 * v22, top * bottom - t2 * v12, top**2 - t2 * v11
-    if a <= 0 or b**2 - a * c < 0:
-        return -np.inf, np.inf
-    root = np.sqrt(b**2 - a * c)
-    return float((b - root) / a), float((b + root) / a)
-
-
 def mean_sd(values: Sequence[float], digits: int = 1) -> str:
     """Return mean and standard deviation in words; of nothing, nothing."""
     if not len(values):
@@ -262,10 +204,14 @@ def markdown(title: str, table: pd.DataFrame) -> Iterator[str]:
     yield ""
 
 
+def put_tables(page: Path, lines: Iterable[str]) -> None:
+    """Replace what stands between a page's two marks for tables."""
+    start, end = "<!-- tables -->\n", "<!-- end of tables -->"
+    before, rest = page.read_text().split(start)
+    after = rest.split(end)[1]
+    page.write_text(before + start + "\n" + "\n".join(lines) + "\n" + end + after)
+
+
 def _recall(run: Run, target: float) -> Mapping[str, float]:
     recall: Mapping[str, float] = run["at_test_fpr"][f"{target:g}"]["recall"]
     return recall
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %" if np.isfinite(share) else "?"

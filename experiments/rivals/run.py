@@ -3,6 +3,7 @@
     python experiments/rivals/run.py                      # the screen: 2 seeds, 3 tasks, all
     python experiments/rivals/run.py --final              # the chosen methods, 5 seeds, all tasks
     python experiments/rivals/run.py --tables [--final]   # tables of what is there, no training
+    python experiments/rivals/run.py --tables --final --write experiments/rivals/README.md
 
 On drawn tasks each seed draws other people and pictures, of training and test alike; the screen's
 seeds are none of the final's, so nothing was chosen on an image that the final is tested by. Real
@@ -22,6 +23,7 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "harness"))
 
+from closing import closed_table, overview_table  # noqa: E402
 from figures import TARGETS  # noqa: E402
 from methods import METHODS  # noqa: E402
 from plan import (  # noqa: E402
@@ -35,10 +37,10 @@ from plan import (  # noqa: E402
 )
 from tables import (  # noqa: E402
     area_table,
-    closed_table,
     difference_table,
     lead_table,
     markdown,
+    put_tables,
     recall_table,
     threshold_table,
     weights_table,
@@ -67,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add_budget(parser, results=HERE / "results")
     parser.add_argument("--final", action="store_true", help="the chosen methods, on final seeds")
     parser.add_argument("--tables", action="store_true", help="print what is there, train nothing")
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="put the tables into a page")
     parser.add_argument("--tasks", metavar="NAME,...")
     parser.add_argument("--methods", metavar="NAME,...")
     parser.add_argument("--seeds", metavar="N,...")
@@ -88,7 +91,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if chosen.final:
             log_readings([run for run in runs if not budget.file(run).exists()], budget)
         found = run_missing(runs, budget)
-    print("\n".join(all_tables(found)))
+    lines = [*overviews(found), *all_tables(found)]
+    if chosen.write:
+        put_tables(chosen.write, lines)
+    print("\n".join(lines))
 
 
 def log_readings(runs: Sequence[Wanted], budget: Budget) -> None:
@@ -122,6 +128,17 @@ def _with_balanced(runs: Sequence[Wanted], seeds: Sequence[int]) -> list[Wanted]
     even = {balanced for run in runs if (balanced := find_task(run.task).balanced)}
     added = wanted_runs(sorted(even), ["plain"], seeds)
     return sorted({*runs, *added})
+
+
+def overviews(runs: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yield the lines of the tables that hold all methods and tasks."""
+    tasks = [name for name, task in TASKS.items() if task.balanced]
+    for target in TARGETS:
+        known = [run for run in runs if run["at_test_fpr"][f"{target:g}"]]
+        yield from markdown(
+            f"Share of the recoverable gap that is closed at {100 * target:g} % false positives",
+            overview_table(known, tasks, target),
+        )
 
 
 def all_tables(runs: Sequence[dict[str, Any]]) -> Iterator[str]:

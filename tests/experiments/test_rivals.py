@@ -144,11 +144,11 @@ def known() -> list[dict[str, Any]]:
 def test_the_share_closed_is_a_ratio_of_means_with_fiellers_interval(
     harness: Any, known: list[dict[str, Any]]
 ) -> None:
-    row = harness("tables").closed_table(known, "dark-3", 0.01).iloc[0]
+    row = harness("closing").closed_table(known, "dark-3", 0.01).iloc[0]
     assert (row["recoverable"], row["closed"]) == ("9.7", "6.7")
     assert row["share closed"] == f"{100 * 20 / 29:.0f} %"
     closed, possible = np.array([6.0, 5, 9]), np.array([8.0, 9, 12])
-    low, high = harness("tables").fieller(closed, possible)
+    low, high = harness("closing").fieller(closed, possible)
     # Its ends are the ratios r for which the mean of closed - r possible is at the edge of
     # what a t-test with two degrees of freedom rejects.
     for end in (low, high):
@@ -158,7 +158,7 @@ def test_the_share_closed_is_a_ratio_of_means_with_fiellers_interval(
 
 
 def test_an_interval_is_open_where_nothing_is_shown_to_be_recoverable(harness: Any) -> None:
-    ends = harness("tables").fieller(np.array([1.0, 0.5, 1.2]), np.array([2.0, -3, 1]))
+    ends = harness("closing").fieller(np.array([1.0, 0.5, 1.2]), np.array([2.0, -3, 1]))
     assert ends == (-np.inf, np.inf)
 
 
