@@ -27,3 +27,11 @@ QUICK = [
     *("--set", "training.min_epoch_steps=1", "--windows", "12", "--target-fpr", "0.15"),
     *("--device", "cpu", "--quiet"),
 ]
+
+# A run of the comparison of methods, of ten seconds.
+SMALL = [
+    *("--fraction", "0.04", "--parallel", "1"),
+    *("--set", "training.epochs=2", "--set", "training.min_epoch_steps=3"),
+    *("--set", "training.batch_size=32", "--set", "model.channels=[8,16]"),
+    *("--set", "model.blocks=[0]", "--set", "model.latent_size=4", "--set", "target_fpr=0.2"),
+]

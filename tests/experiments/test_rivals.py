@@ -13,16 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from running import SMALL
 from scipy import stats
 
 ROOT = Path(__file__).parents[2]
 RUN = ROOT / "experiments" / "rivals" / "run.py"
-SMALL = [
-    *("--fraction", "0.04", "--parallel", "1"),
-    *("--set", "training.epochs=2", "--set", "training.min_epoch_steps=3"),
-    *("--set", "training.batch_size=32", "--set", "model.channels=[8,16]"),
-    *("--set", "model.blocks=[0]", "--set", "model.latent_size=4", "--set", "target_fpr=0.2"),
-]
 
 
 @pytest.fixture(scope="module")
