@@ -18,7 +18,7 @@ from pathlib import Path
 
 from data_speed import drawing, drawn_images, gathering, starting, weighting
 from measuring import Amount, Comparison, hold_to_cores, machine, table_text
-from training_speed import encoding, training
+from training_speed import encoding, epochs, training
 
 from debias.data.pool import num_cores
 from debias.rundir import write_json
@@ -96,6 +96,7 @@ def run(amount: Amount) -> list[Comparison]:
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as other:
         sections: dict[str, Callable[[], list[Comparison]]] = {
             "training": lambda: training(amount, images),
+            "whole epochs": lambda: epochs(amount, images),
             "encoding": lambda: encoding(amount, images),
             "pixels": lambda: gathering(amount, Path(folder)),
             "drawing": lambda: drawing(amount, Path(other)),

@@ -13,16 +13,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from course import CourseLoop
 from measuring import Amount, Comparison, Measure, compare, take_turns, timed
 from numpy.typing import NDArray
 from plain import LabelledImages, PlainLoop, batches, to_unit, transforms
 from torch.utils.data import DataLoader
 
+from debias.config import to_table
 from debias.data.store import ImageStore
 from debias.inference.encode import Autocast, encode
 from debias.models.db_vae import FaceModel
 from debias.rundir import RunDir
-from debias.training.augment import augment
+from debias.training.augment import AugmentSettings, augment
 from debias.training.device import make_fabric
 from debias.training.loop import TrainingData, fit
 from debias.training.randomness import torch_generator, torch_seeded
@@ -32,6 +34,11 @@ from debias.training.validation import LabelledRows
 NUM_VALIDATION = 16  # of each label, as few as may be: validation is not timed
 ENCODE_BATCH = 512
 OURS = "fit"
+UNCHANGED = tuple(
+    f"augmentation.{name}={value}".lower()
+    for name, value in to_table(AugmentSettings.none()).items()
+)
+"""Settings under which no image is augmented."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -100,6 +107,66 @@ def training(amount: Amount, images: NDArray[np.uint8]) -> list[Comparison]:
     ]
 
 
+def epochs(amount: Amount, images: NDArray[np.uint8]) -> list[Comparison]:
+    """Return the speed of whole epochs, resampling included, against the teaching lab's recipe.
+
+    Neither side augments, since the lab does not. Ours also validates and writes its states.
+
+    Args:
+        amount: how much work; an epoch passes over the faces once.
+        images: shape (image, height, width, channel); the first half stands for faces.
+    """
+    settings = _settings(amount, "resampling.rule=max", "resampling.warmup=0", *UNCHANGED)
+    middle = len(images) // 2
+    half = min(settings.training.batch_size // 2, middle)
+    num_batches = middle // half
+    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float().div_(255).contiguous()
+    data = TrainingData(
+        store=_in_memory(images),
+        train=LabelledRows(faces=np.arange(middle), non_faces=np.arange(middle, len(images))),
+        validation=LabelledRows(
+            faces=np.arange(NUM_VALIDATION), non_faces=middle + np.arange(NUM_VALIDATION)
+        ),
+    )
+    count = num_batches * half * 2
+    with torch_seeded(settings.seed, "benchmark"):
+        course = CourseLoop(settings, pixels[:middle], pixels[middle:], seed=settings.seed)
+        plain = PlainLoop(settings, decode_all=True)
+        y = torch.cat([torch.ones(half), torch.zeros(half)])
+
+        def uniform() -> None:
+            for batch in range(num_batches):
+                rows = torch.arange(batch * half, (batch + 1) * half)
+                plain.step(torch.cat([pixels[rows], pixels[middle + rows]]), y)
+
+        sides: dict[str, Measure] = {
+            "fit, one epoch": timed(lambda: _fit_once(settings, data), count=count),
+            "the lab's recipe": timed(lambda: course.epoch(num_batches), count=count),
+            "the same, drawn uniformly": timed(uniform, count=count),
+        }
+        seconds = take_turns(sides, amount.rounds, warm=True)
+    ours, recipe, undrawn = sides
+    return [
+        compare(seconds, task="whole epochs", ours=ours, other=recipe, unit="images/s", aim=2.0),
+        compare(seconds, task="whole epochs", ours=ours, other=undrawn, unit="images/s"),
+    ]
+
+
+def _fit_once(settings: RunSettings, data: TrainingData) -> None:
+    """Train for the settings' epochs, into a folder that goes again."""
+    with tempfile.TemporaryDirectory() as folder:
+        with torch_seeded(settings.seed, "initialisation"):
+            model = FaceModel(settings.model, architecture=settings.architecture)
+        fit(
+            model,
+            data,
+            settings=settings,
+            fabric=make_fabric("cpu", settings.training.precision),
+            run=RunDir(path=Path(folder)),
+            show_progress=False,
+        )
+
+
 def loader_workers() -> tuple[int, ...]:
     """Return the numbers of loader workers to try; one core has nothing to give to a worker."""
     num_threads = torch.get_num_threads()
@@ -116,7 +183,7 @@ def _same(image: torch.Tensor) -> torch.Tensor:
     return image
 
 
-def _settings(amount: Amount, *, precision: str = "auto") -> RunSettings:
+def _settings(amount: Amount, *changes: str, precision: str = "auto") -> RunSettings:
     return load_settings(
         assignments=[
             f"model.image_size={amount.image_size}",
@@ -125,6 +192,7 @@ def _settings(amount: Amount, *, precision: str = "auto") -> RunSettings:
             "training.min_epoch_steps=1",
             "resampling.warmup=1",  # else the first batches gathered would be those encoded
             *amount.model,
+            *changes,
         ]
     )
 
@@ -179,18 +247,7 @@ def _fit(amount: Amount, images: NDArray[np.uint8], precision: str) -> Measure:
 
     def run() -> float:
         store.stamps.clear()
-        with tempfile.TemporaryDirectory() as folder:
-            with torch_seeded(settings.seed, "initialisation"):
-                model = FaceModel(settings.model, architecture=settings.architecture)
-            fabric = make_fabric("cpu", settings.training.precision)
-            fit(
-                model,
-                data,
-                settings=settings,
-                fabric=fabric,
-                run=RunDir(path=Path(folder)),
-                show_progress=False,
-            )
+        _fit_once(settings, data)
         # After the last step comes validation, and with it the stamp that ends the step.
         seconds = store.stamps[num_steps] - store.stamps[amount.warmup]
         return seconds / (amount.steps * settings.training.batch_size)
