@@ -37,7 +37,7 @@ class CourseLoop:
         self.loop = PlainLoop(settings, decode_all=True)
         self.faces, self.non_faces = faces, non_faces
         self.half = settings.training.batch_size // 2
-        self.random = np.random.RandomState(seed)  # noqa: NPY002
+        self.random = np.random.RandomState(seed)
 
     def epoch(self, num_batches: int) -> None:
         """Encode, weigh, and take ``num_batches`` steps."""
@@ -62,7 +62,7 @@ class CourseLoop:
 
 def largest_weights(mu: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return each row's largest weight over the latents, as probabilities, shape (image,)."""
-    largest = np.zeros(len(mu))
+    largest: NDArray[np.float64] = np.zeros(len(mu))
     for values in mu.T:
         density, edges = np.histogram(values, density=True, bins=NUM_BINS)
         edges[0], edges[-1] = -np.inf, np.inf
@@ -70,4 +70,5 @@ def largest_weights(mu: NDArray[np.float64]) -> NDArray[np.float64]:
         smoothed = smoothed / smoothed.sum()
         weights = 1 / smoothed[np.digitize(values, edges) - 1]
         largest = np.maximum(largest, weights / weights.sum())
-    return largest / largest.sum()
+    largest /= largest.sum()
+    return largest
