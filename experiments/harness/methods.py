@@ -10,7 +10,16 @@ from group_dro import group_dro
 from method import GROUP_LABELS, Method, by_settings, by_weights
 from second_stage import deep_feature_reweighting, just_train_twice, last_layer_without_labels
 from variants import variants
-from weighers import by_tone, few_labels, group_balanced, low_margin, mixture, neighbours
+from weighers import (
+    by_tone,
+    few_labels,
+    group_balanced,
+    local_margin,
+    low_margin,
+    margin_and_rest,
+    mixture,
+    neighbours,
+)
 
 from debias.errors import DataError, nearest
 from debias.training.weighting import Weigher
@@ -84,6 +93,20 @@ def _methods() -> Iterator[Method]:
         yield by_weights(
             f"ita-{share}", "skin tone estimated from pixels", lambda context: by_tone(), ess
         )
+    ess = "resampling.target_ess=0.3"
+    yield by_weights(
+        "whole-margin-0.3",
+        "DB-VAE, margin-0.3 and, for what no latent explains, the margin itself",
+        lambda context: margin_and_rest(),
+        ess,
+        architecture="db-vae",
+    )
+    yield by_weights(
+        "local-margin-0.3",
+        "the mean margin of a face's neighbours in the classifier's features",
+        lambda context: local_margin(),
+        ess,
+    )
     for epochs, factor in ((2, 5.0), (2, 20.0), (4, 20.0)):
         yield Method(
             name=f"jtt-{epochs}-{factor:g}",

@@ -6,23 +6,32 @@ part read no label of any kind; those of the second read who belongs to which gr
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
 from context import Context, Rows
+from last_layer import encoder_features
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import StandardScaler
 
 from debias.audit.skin_pixels import skin_measures
 from debias.inference.encode import encode
 from debias.inference.predict import predict_logits
 from debias.metrics.counts import UNKNOWN
-from debias.resampling.histogram import kl_per_latent
+from debias.resampling.histogram import build_histograms, kl_per_latent
+from debias.resampling.margin import margin_factors
 from debias.resampling.tempering import temper_weights
-from debias.resampling.weights import LARGEST_TEMPER, SamplingWeights, given_weights
+from debias.resampling.weights import (
+    LARGEST_TEMPER,
+    SamplingWeights,
+    given_weights,
+    sampling_weights,
+)
 from debias.seeding import numpy_generator
 from debias.training.weighting import Rebuild, Weigher
 
@@ -96,6 +105,55 @@ def mixture(num_components: int = 16) -> Weigher:
 def low_margin() -> Weigher:
     """Return weights by the classifier's own margin: the lower the logit, the more often."""
     return tempered(lambda rebuild: -predict_logits(rebuild.model, rebuild.store, rebuild.faces))
+
+
+def margin_and_rest() -> Weigher:
+    """Return the rule ``margin`` with the margin itself as one more dimension.
+
+    It counts for the share of its variance that no latent explains.
+    """
+
+    def logs(rebuild: Rebuild) -> Floats:
+        encoded = encode(rebuild.model, rebuild.store, rebuild.faces, autocast=rebuild.autocast)
+        assert encoded.log_var is not None
+        assert encoded.logit is not None
+        settings = dataclasses.replace(rebuild.settings, rule="margin")
+        nats = kl_per_latent(encoded.mu, encoded.log_var)
+        weights = sampling_weights(
+            encoded.mu, settings=settings, kl_per_latent=nats, margins=encoded.logit
+        )
+        latents = build_histograms(encoded.mu, num_bins=settings.num_bins)
+        shares = margin_factors(encoded.mu, latents, encoded.logit).max(axis=1)
+        explained = shares[list(weights.health.balanced)].sum()
+        rest = max(0.0, 1 - explained)
+        column = encoded.logit[:, np.newaxis]
+        own = build_histograms(column, num_bins=settings.num_bins)
+        score = -np.log(own.mass(column)[:, 0] + settings.alpha)
+        low = encoded.logit < encoded.logit.mean()
+        joined: Floats = weights.log_weights + rest * np.where(
+            low, np.maximum(score - score.mean(), 0), 0
+        )
+        return joined
+
+    return tempered(logs)
+
+
+def local_margin(num_neighbours: int = 20) -> Weigher:
+    """Return weights by the mean margin of a face's neighbours, itself left out.
+
+    The lower it is, the more often the face is drawn; neighbours are the nearest by the
+    classifier's features, each standardised.
+    """
+
+    def logs(rebuild: Rebuild) -> Floats:
+        margins = predict_logits(rebuild.model, rebuild.store, rebuild.faces)
+        features = encoder_features(rebuild.model, rebuild.store, rebuild.faces)
+        places = StandardScaler().fit_transform(features)
+        near = NearestNeighbors(n_neighbors=num_neighbours + 1).fit(places)
+        means: Floats = margins[near.kneighbors(places)[1][:, 1:]].mean(axis=1)
+        return -means
+
+    return tempered(logs)
 
 
 def by_share(shares: Mapping[str, float], names: NDArray[np.object_]) -> Floats:
