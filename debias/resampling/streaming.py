@@ -155,11 +155,11 @@ class LatentStream:
         """
         if self._num_counted != len(self._draws):
             raise DataError(f"{self._num_counted} latents of {len(self._draws)} draws")
-        half = self._plan.shape[1]
         last = np.full(len(self._owners), _NOBODY)
         last[self._plan.ravel()] = np.arange(self._plan.size)
         drawn = last != _NOBODY
-        self._owners[drawn] = last[drawn] % half % self._num_ranks
+        # Half a batch is a multiple of the processes, so this is the column's remainder too.
+        self._owners[drawn] = last[drawn] % self._num_ranks
         if self._divergence is not None:
             self._divergence *= KEPT_AN_EPOCH
             self._divergence += self._add_up(self._new_divergence)
@@ -175,7 +175,7 @@ class LatentStream:
             moved = shift > MOVED * (high - low) / self._num_bins
             edges = np.where(moved[:, np.newaxis], fitted, edges)
         if moved.any():
-            counts = np.where(moved[:, np.newaxis], self._latest_counts(edges), counts)
+            counts = np.where(moved[:, np.newaxis], self.latest_counts(edges), counts)
         self.histograms = LatentHistograms(edges=edges, counts=counts)
         self._begin(self._plan[:0], self._draw_counts[:0])
 
@@ -196,7 +196,7 @@ class LatentStream:
             factors = margin_factors(matrix, self.histograms, margins, add_up=self._add_up)
         scored = score_bins(
             self.histograms,
-            self._latest_counts(self.histograms.edges),
+            self.latest_counts(self.histograms.edges),
             settings=settings,
             kl_per_latent=self.divergence,
             factors=factors,
@@ -210,6 +210,18 @@ class LatentStream:
         of_all[unseen, 1:] = NO_DRIVER
         return weights_of(of_all[:, 0], of_all[:, 1:].astype(np.int64), scored, settings=settings)
 
+    def latest_counts(self, edges: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return how many faces have their latest latents in each bin, over all processes.
+
+        Args:
+            edges: shape (latent, bin + 1).
+        """
+        own, matrix = self._own()
+        counts = np.zeros((len(edges), edges.shape[1] - 1))
+        if len(own):
+            counts = build_histograms(matrix, edges=edges).counts
+        return self._add_up(counts)
+
     @property
     def divergence(self) -> NDArray[np.float64] | None:
         """Each dimension's KL divergence from the prior in nats; None without variances."""
@@ -219,14 +231,6 @@ class LatentStream:
         """Return the faces that this process drew last, and their latents."""
         own = np.flatnonzero(self._owners == self._rank)
         return own, self._mu[own]
-
-    def _latest_counts(self, edges: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return how many faces have their latest latents in each bin, over all processes."""
-        own, matrix = self._own()
-        counts = np.zeros((len(edges), edges.shape[1] - 1))
-        if len(own):
-            counts = build_histograms(matrix, edges=edges).counts
-        return self._add_up(counts)
 
     def _range(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the smallest and the largest latest latent of each dimension, over all."""
