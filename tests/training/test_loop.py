@@ -151,7 +151,7 @@ def test_an_interrupted_run_ends_bit_for_bit_as_one_that_was_not(
         model__dropout=dropout,
     )
     through, progress = _train(data, settings, tmp_path / "through")
-    assert (progress.history[-1]["active_units"] > 0) == (histograms == "streamed")
+    assert (progress.history[-1]["active_units"] > 0) >= (histograms == "streamed")
     stopped = tmp_path / "stopped"
     for num_gathers in (15, 25):
         with pytest.raises(KeyboardInterrupt):
