@@ -107,6 +107,14 @@ def _methods() -> Iterator[Method]:
             "resampling.rule=margin",
             ess,
         )
+        for rule in ("product", "margin"):
+            yield _set(
+                f"{rule}-{share}-streamed",
+                f"{rule}-{share}, by latents of the training batches, no face encoded for it",
+                f"resampling.rule={rule}",
+                ess,
+                "resampling.histograms=streamed",
+            )
         yield _drawn(
             f"neighbours-{share}",
             "DB-VAE, a nearest-neighbour density of the latents",

@@ -47,7 +47,7 @@ def test_three_processes_draw_and_weigh_as_one_does(tmp_path: Path) -> None:
             text=True,
             check=False,
             env=ENVIRONMENT,
-            timeout=300,
+            timeout=600,
         )
         assert done.returncode == 0, done.stderr
     one = np.load(tmp_path / "one" / "process-0.npz")
@@ -105,13 +105,13 @@ def test_a_killed_process_ends_the_job_and_fewer_go_on(
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not (run / "checkpoints" / "epoch-00002").exists():
         assert job.poll() is None, job.communicate()[1]
         assert time.monotonic() < deadline
         time.sleep(0.01)
     os.kill(_worker(job, 1), signal.SIGKILL)
-    _, err = job.communicate(timeout=60)
+    _, err = job.communicate(timeout=300)
     assert job.returncode != 0
     assert "Signal 9 (SIGKILL)" in err  # torchrun says which process ended, and how
     assert "another process of the job has ended" in err
