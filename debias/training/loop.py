@@ -133,7 +133,6 @@ def fit(
     progress, probabilities = state or (Progress(), torch.empty(0, dtype=torch.float64))
     wrapped, stepper = fabric.setup(model, optimizer)
     num_batches = epoch_steps(training, num_faces=num_faces)
-    has_latents = model.latent_head is not None
     parts = _Parts(
         settings=settings,
         data=data,
@@ -153,7 +152,7 @@ def fit(
             show=show_progress and fabric.is_global_zero,
             write=fabric.is_global_zero,
         ),
-        weigher=weigher or (latent_weigher if has_latents else None),
+        weigher=weigher or (latent_weigher if model.latent_head is not None else None),
         loss_weigher=loss_weigher,
         stream=stream,
         processes=processes,
@@ -227,19 +226,15 @@ def _train_epoch(
     plan = plan.shard(fabric.global_rank, fabric.world_size)
     # A model that does not classify is trained on the faces alone.
     others = plan.non_face_rows[:, : None if parts.model.classifier is not None else 0]
-    changes, noise = epoch_generators(
-        settings.seed, epoch, rank=fabric.global_rank, device=fabric.device
-    )
+    rank, device = fabric.global_rank, fabric.device
+    changes, noise = epoch_generators(settings.seed, epoch, rank=rank, device=device)
     guard = LossGuard(factor=training.divergence, progress=progress, first_step=first_step)
     parts.model.train()
     for batch, step in enumerate(range(first_step, first_step + parts.num_batches)):
         images, y, chosen = load_batch(
-            parts.data.store,
-            faces[plan.face_rows[batch]],
-            non_faces[others[batch]],
-            device=fabric.device,
+            parts.data.store, faces[plan.face_rows[batch]], non_faces[others[batch]], device=device
         )
-        face_rows = torch.arange(len(plan.face_rows[batch]), device=fabric.device)
+        face_rows = torch.arange(len(plan.face_rows[batch]), device=device)
         images = augment(images, settings.augmentation, generator=changes)
         output = parts.forward(images, face_rows, noise)
         latents.add(output, num_faces=len(face_rows))

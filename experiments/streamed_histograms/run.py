@@ -63,17 +63,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     torch.set_num_threads(1)
     changes = (*(TINY if chosen.tiny else ()), *chosen.set)
-    name = "planted:0.02" if chosen.tiny else "planted"
+    fraction, size = (0.02, 32) if chosen.tiny else (1.0, 64)
     for seed in range(chosen.seeds):
         images = None
         for rule in RULES:
             file = chosen.results / f"distance-{rule}-seed{seed}.json"
             if not file.exists():
-                images = images or Images(name, seed=seed, size=32 if chosen.tiny else 64)
+                images = images or Images(fraction, seed=seed, size=size)
                 write_json(file, distances(images, rule, changes, seed=seed))
     file = chosen.results / "cost.json"
     if not file.exists():
-        images = Images(name, seed=0, size=32 if chosen.tiny else 64)
+        images = Images(fraction, seed=0, size=size)
         write_json(file, costs(images, changes, turns=chosen.turns))
     runs = [read_json(path) for path in sorted(chosen.results.glob("distance-*.json"))]
     print("\n".join([*distance_table(runs), "", *cost_table(read_json(file))]))
@@ -83,13 +83,13 @@ class Images:
     """Drawn images to train and to validate on, in memory.
 
     Args:
-        name: of the testbed.
+        fraction: of the planted testbed.
         seed: another one draws other people.
         size: height and width in pixels.
     """
 
-    def __init__(self, name: str, *, seed: int, size: int) -> None:
-        table = draw_testbed(load_testbed(name), seed=seed)
+    def __init__(self, fraction: float, *, seed: int, size: int) -> None:
+        table = draw_testbed(load_testbed("planted").scaled(fraction), seed=seed)
         table = table[table["split"] != "test"].reset_index(drop=True)
         self.store = ImageStore(
             directory=Path(),
