@@ -270,6 +270,10 @@ class LatentStream:
         Raises:
             CheckpointError: the states are of other faces or latents, or a part is missing.
         """
+        if state["owners"].shape != self._owners.shape:
+            raise CheckpointError(
+                f"streamed latents of {len(state['owners'])} faces, not {len(self._owners)}"
+            )
         owners = np.full_like(self._owners, _NOBODY)
         for owner, part in enumerate(parts):
             if part["mu"].shape[1:] != self._mu.shape[1:]:

@@ -302,6 +302,8 @@ def test_states_that_do_not_fit_are_refused() -> None:
     state, part = stream.state(), stream.own_state()
     with pytest.raises(CheckpointError, match="missing"):
         _made().load(state, [])
+    with pytest.raises(CheckpointError, match="960 faces, not 50"):
+        LatentStream(50, 3, num_bins=10).load(state, [part])
     with pytest.raises(CheckpointError, match="shape"):
         _made().load(state, [{**part, "mu": part["mu"][:, :2]}])
 
