@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from debias.reporting.metricframe import to_metricframe
     from debias.reporting.settings import ReportSettings
     from debias.resampling.sampler import AdaptiveSampler
-    from debias.resampling.weights import ResamplingSettings, sampling_weights
+    from debias.resampling.settings import ResamplingSettings
+    from debias.resampling.weights import sampling_weights
     from debias.training.settings import RunSettings, load_settings
 
 __version__ = "0.1.0.dev0"
@@ -86,7 +87,7 @@ _HOME = {
     "PrepareJob": "debias.jobs.data",
     "PreparedData": "debias.data.prepared_folder",
     "ReportSettings": "debias.reporting.settings",
-    "ResamplingSettings": "debias.resampling.weights",
+    "ResamplingSettings": "debias.resampling.settings",
     "RunSettings": "debias.training.settings",
     "TrainJob": "debias.jobs.train",
     "build_store": "debias.data.store",

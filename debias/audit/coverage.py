@@ -26,7 +26,8 @@ from debias.metrics.design_effects import design_effect
 from debias.metrics.intervals import Rate, rate
 from debias.resampling.histogram import LatentHistograms, build_histograms, kl_per_latent
 from debias.resampling.outliers import MOST_REFERENCES, neighbour_distances
-from debias.resampling.weights import ResamplingSettings, SamplingWeights, sampling_weights
+from debias.resampling.settings import ResamplingSettings
+from debias.resampling.weights import SamplingWeights, sampling_weights
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]

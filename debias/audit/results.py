@@ -24,7 +24,7 @@ from debias.audit.rare_kinds import RareKinds
 from debias.audit.representation import Representation
 from debias.audit.skin_tone import SkinTones
 from debias.audit.suggested_weights import SuggestedWeights
-from debias.resampling.weights import ResamplingSettings
+from debias.resampling.settings import ResamplingSettings
 
 NO_FACES = "there is no face that can be read"
 TOO_FEW_FACES = "there are too few faces that can be read"

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from debias.errors import DataError
 from debias.resampling.draws import draw_epoch
 from debias.resampling.histogram import build_histograms, kl_per_latent
+from debias.resampling.settings import ResamplingSettings
 from debias.resampling.tempering import effective_sample_size, temper_weights
-from debias.resampling.weights import ResamplingSettings, sampling_weights
+from debias.resampling.weights import sampling_weights
 
 Base = Literal["latents", "groups", "uniform"]
 UNKNOWN = "unknown"

@@ -22,7 +22,7 @@ from debias.audit.results import ModelFindings
 from debias.inference.latents import TRAVERSED, LatentRows
 from debias.jobs.audit_encoding import EncodedImages, ModelToAsk, encode_images, probed_run
 from debias.jobs.audit_pictures import model_pictures
-from debias.resampling.weights import ResamplingSettings
+from debias.resampling.settings import ResamplingSettings
 from debias.seeding import numpy_generator
 from debias.training.settings import RunSettings
 

@@ -27,6 +27,7 @@ from debias.rundir import RunDir, check_output, create_run, write_json
 from debias.training.device import make_fabric
 from debias.training.images import SplitImages, split_images
 from debias.training.loop import TrainingData, fit
+from debias.training.processes import losses_told
 from debias.training.randomness import torch_seeded
 from debias.training.record import record_run
 from debias.training.settings import RunSettings
@@ -94,12 +95,13 @@ def run_train(job: TrainJob) -> RunDir:
     if fabric.is_global_zero:
         job.say(f"{job.settings.architecture} on {images.described()}")
         create_run(job.output, overwrite=job.overwrite, resume=job.resume)
-    _train_one(job, job.settings, images, run, fabric)
-    if job.baseline and job.settings.architecture == "db-vae":
-        if fabric.is_global_zero:
-            job.say("the plain classifier of the same budget")
-        plain = dataclasses.replace(job.settings, architecture="classifier")
-        _train_one(job, plain, images, run.baseline, fabric)
+    with losses_told(fabric):
+        _train_one(job, job.settings, images, run, fabric)
+        if job.baseline and job.settings.architecture == "db-vae":
+            if fabric.is_global_zero:
+                job.say("the plain classifier of the same budget")
+            plain = dataclasses.replace(job.settings, architecture="classifier")
+            _train_one(job, plain, images, run.baseline, fabric)
     return run
 
 

@@ -185,7 +185,9 @@ def build_histograms(
     return LatentHistograms(edges=cuts, counts=counts)
 
 
-def kl_per_latent(mu: LatentArray, log_var: LatentArray) -> NDArray[np.float64]:
+def kl_per_latent(
+    mu: LatentArray, log_var: LatentArray, *, weights: NDArray[Any] | None = None
+) -> NDArray[np.float64]:
     """Return each dimension's KL divergence from the prior, in nats, shape (latent,).
 
     The mean over images of (mu^2 + exp(log_var) - 1 - log_var) / 2, at least 0. A dimension
@@ -194,6 +196,7 @@ def kl_per_latent(mu: LatentArray, log_var: LatentArray) -> NDArray[np.float64]:
     Args:
         mu: shape (image, latent), the posterior's mean.
         log_var: shape (image, latent), the natural log of the posterior's variance.
+        weights: shape (image,), how often each image counts, not all 0; once where None.
 
     Raises:
         DataError: the shapes differ, or a value is not finite or too large to square.
@@ -201,15 +204,16 @@ def kl_per_latent(mu: LatentArray, log_var: LatentArray) -> NDArray[np.float64]:
     means, log_vars = as_matrix(mu), as_matrix(log_var)
     if means.shape != log_vars.shape:
         raise DataError(f"mu has shape {means.shape} and log_var {log_vars.shape}")
+    image_weights = np.ones(len(means)) if weights is None else _image_weights(weights, len(means))
     total = np.zeros(means.shape[1])
     blocks = zip(latent_blocks(means), latent_blocks(log_vars), strict=True)
     with np.errstate(over="ignore"):  # told in words below
-        for (_, mean), (_, spread) in blocks:
-            total += (mean**2 + np.expm1(spread) - spread).sum(axis=1)
+        for (rows, mean), (_, spread) in blocks:
+            total += (mean**2 + np.expm1(spread) - spread) @ image_weights[rows]
     if not np.isfinite(total).all():
         latent = int(np.flatnonzero(~np.isfinite(total))[0])
         raise DataError("the KL divergence is too large for float64", where=f"latent {latent}")
-    divergence: NDArray[np.float64] = np.maximum(total, 0.0) / (2 * len(means))
+    divergence: NDArray[np.float64] = np.maximum(total, 0.0) / (2 * image_weights.sum())
     return divergence
 
 
@@ -302,6 +306,22 @@ def _equal_edges(matrix: NDArray[Any], *, num_bins: int, chunk: int | None) -> N
     for _, block in latent_blocks(matrix, chunk=chunk):
         np.minimum(low, block.min(axis=1), out=low)
         np.maximum(high, block.max(axis=1), out=high)
+    return equal_edges(low, high, num_bins=num_bins)
+
+
+def equal_edges(
+    low: NDArray[np.float64], high: NDArray[np.float64], *, num_bins: int
+) -> NDArray[np.float64]:
+    """Return the edges of bins of equal width between two ends, shape (latent, bin + 1).
+
+    Args:
+        low: each dimension's smallest value, shape (latent,).
+        high: each dimension's largest value, shape (latent,).
+        num_bins: bins in each dimension.
+
+    Raises:
+        DataError: a dimension is too wide for float64.
+    """
     with np.errstate(over="ignore"):
         too_wide = np.flatnonzero(~np.isfinite(high - low))
     if too_wide.size:

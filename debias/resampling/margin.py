@@ -25,13 +25,18 @@ from numpy.typing import NDArray
 from scipy import special
 
 from debias.resampling.histogram import LatentHistograms, bin_indices, latent_blocks
+from debias.resampling.sums import AddUp, alone
 
 ALPHA = 0.01
 """Chance that margins which have nothing to do with any dimension make one count."""
 
 
 def margin_factors(
-    matrix: NDArray[Any], histograms: LatentHistograms, margins: NDArray[np.float64]
+    matrix: NDArray[Any],
+    histograms: LatentHistograms,
+    margins: NDArray[np.float64],
+    *,
+    add_up: AddUp = alone,
 ) -> NDArray[np.float64]:
     """Return what each bin's score counts, shape (latent, bin): from 0 to 1.
 
@@ -43,19 +48,21 @@ def margin_factors(
         matrix: latents, shape (image, latent).
         histograms: whose bins are meant.
         margins: log odds of "face", finite, shape (image,).
+        add_up: where the images are shared by processes, adds up what each found of its own.
     """
     num_latents, num_bins = histograms.edges.shape[0], histograms.edges.shape[1] - 1
-    centred = margins - margins.mean()
-    counts = np.zeros((num_latents, num_bins))
-    sums = np.zeros_like(counts)
+    num_images, sum_of_all = add_up(np.array([len(margins), margins.sum()]))
+    centred = margins - sum_of_all / num_images
+    counts, sums = np.zeros((2, num_latents, num_bins))
     for rows, block in latent_blocks(matrix):
         for latent, filled in enumerate(bin_indices(histograms.edges, block)):
             counts[latent] += np.bincount(filled, minlength=num_bins)
             sums[latent] += np.bincount(filled, weights=centred[rows], minlength=num_bins)
-    total = float(centred @ centred)
+    counts, sums = add_up(np.stack([counts, sums]))
+    total = float(add_up(np.array([centred @ centred]))[0])
     between = (sums**2 / np.maximum(counts, 1)).sum(axis=1)
     freedom = (counts > 0).sum(axis=1) - 1
-    left = len(margins) - 1 - freedom
+    left = num_images - 1 - freedom
     tested = (freedom > 0) & (left > 0) & (total > 0)
     within = np.where(tested, np.maximum(total - between, 0) / np.maximum(left, 1), np.inf)
     with np.errstate(divide="ignore", invalid="ignore"):

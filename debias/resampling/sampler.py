@@ -16,12 +16,8 @@ from debias.errors import CheckpointError, ConfigError, DataError, UsageError
 from debias.resampling import histogram
 from debias.resampling.draws import DrawMethod, draw_epoch
 from debias.resampling.histogram import LatentArray
-from debias.resampling.weights import (
-    ResamplingSettings,
-    SamplingWeights,
-    WeightHealth,
-    sampling_weights,
-)
+from debias.resampling.settings import ResamplingSettings
+from debias.resampling.weights import SamplingWeights, WeightHealth, sampling_weights
 from debias.seeding import numpy_generator
 
 

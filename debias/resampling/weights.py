@@ -26,12 +26,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from debias.errors import ConfigError, DataError, nearest
+from debias.errors import ConfigError, DataError
 from debias.resampling.activity import active_latents
 from debias.resampling.drivers import join_scores, top_drivers
 from debias.resampling.histogram import (
@@ -42,92 +42,8 @@ from debias.resampling.histogram import (
 )
 from debias.resampling.margin import margin_factors
 from debias.resampling.outliers import hold_down
+from debias.resampling.settings import LARGEST_TEMPER, ResamplingSettings
 from debias.resampling.tempering import capped_softmax, effective_sample_size, temper_weights
-
-WeightRule = Literal["uniform", "max", "paper", "product", "margin"]
-
-OutlierRule = Literal["keep", "downweight"]
-
-LARGEST_TEMPER = {"product": 1.0, "margin": 1e3}
-"""The rules that are tempered, and the largest exponent of each. The factors of ``margin`` are
-below 1, so its product must be sharpened to reach a small effective sample size."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResamplingSettings:
-    """How rare faces are found, and how much more often they are drawn.
-
-    Attributes:
-        rule: how the dimensions are joined; see the module.
-        alpha: added to every bin mass, above 0, as a fraction of the faces. A face in an all but
-            empty bin weighs at most 1 / alpha in that dimension; larger values debias less.
-        num_bins: bins in each dimension, at least 2.
-        target_ess: effective sample size to keep, as a fraction of the faces, in (0, 1]; 1 draws
-            uniformly. ``product`` and ``margin`` only.
-        cap: largest weight over the mean weight, at least 1. ``product`` and ``margin`` only.
-        activity_threshold: mean KL divergence, in nats, below which a dimension is inactive and
-            left out of ``product``, ``margin`` and ``max``.
-        latents: the dimensions to balance, active or not, whatever the rule; empty for all
-            active ones (``paper``: all).
-        refresh: epochs between two rebuilds of the weights, at least 1.
-        warmup: epochs drawn uniformly first, since an untrained encoder describes no face.
-        outliers: ``downweight`` draws what looks like junk, and not like rare faces, at most as
-            often as uniform draws would; see :mod:`debias.resampling.outliers`. ``keep`` draws it
-            by the rule. No difference where draws are uniform.
-
-    Raises:
-        ConfigError: a value is out of its range.
-    """
-
-    rule: WeightRule = "product"
-    alpha: float = 0.01
-    num_bins: int = 10
-    target_ess: float = 0.5
-    cap: float = 20.0
-    activity_threshold: float = 0.1
-    latents: tuple[int, ...] = ()
-    refresh: int = 1
-    warmup: int = 1
-    outliers: OutlierRule = "keep"
-
-    def __post_init__(self) -> None:
-        rules = get_args(WeightRule)
-        if self.rule not in rules:
-            raise ConfigError(
-                f"there is no rule {self.rule!r}",
-                where="resampling.rule",
-                hint=nearest(str(self.rule), rules),
-            )
-        if self.outliers not in get_args(OutlierRule):
-            raise ConfigError(
-                f"there is no way {self.outliers!r} to treat outliers",
-                where="resampling.outliers",
-                hint=nearest(str(self.outliers), get_args(OutlierRule)),
-            )
-        allowed = {
-            "alpha": (0 < self.alpha < math.inf, "above 0"),
-            "num_bins": (self.num_bins >= 2, "at least 2"),
-            "target_ess": (0 < self.target_ess <= 1, "above 0 and at most 1"),
-            "cap": (self.cap >= 1, "at least 1"),
-            "activity_threshold": (self.activity_threshold >= 0, "at least 0"),
-            "latents": (
-                len(set(self.latents)) == len(self.latents) and min(self.latents, default=0) >= 0,
-                "different dimensions, counted from 0",
-            ),
-            "refresh": (self.refresh >= 1, "at least 1"),
-            "warmup": (self.warmup >= 0, "at least 0"),
-        }
-        for name, (fits, meaning) in allowed.items():
-            if not fits:
-                raise ConfigError(
-                    f"{getattr(self, name)} is out of range",
-                    where=f"resampling.{name}",
-                    hint=f"It must be {meaning}",
-                )
-
-    def refresh_due(self, epoch: int) -> bool:
-        """Return whether the weights are to be rebuilt before ``epoch`` (counted from 0)."""
-        return epoch >= self.warmup and (epoch - self.warmup) % self.refresh == 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,16 +142,87 @@ def sampling_weights(
         counts = histograms.counts
     else:
         counts = build_histograms(matrix, edges=histograms.edges).counts
-    active = active_latents(counts, kl_per_latent, threshold=settings.activity_threshold)
-    balanced = _balanced_latents(active, settings, counts.shape[0])
-    scores = _scores(histograms.bin_masses, counts, settings)
+    factors = None
     if settings.rule == "margin":
-        scores = np.maximum(scores, 0) * margin_factors(
-            matrix, histograms, _checked_margins(margins, len(matrix))
-        )
-    log_weights, drivers = join_scores(
-        matrix, histograms, scores, balanced, take_largest=settings.rule == "max"
+        factors = margin_factors(matrix, histograms, _checked_margins(margins, len(matrix)))
+    scored = score_bins(
+        histograms, counts, settings=settings, kl_per_latent=kl_per_latent, factors=factors
     )
+    log_weights, drivers = scored.join(matrix)
+    return weights_of(log_weights, drivers, scored, settings=settings, outliers=outliers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BinScores:
+    """What each bin adds to the log weight of the images in it.
+
+    Attributes:
+        histograms: whose bins are meant.
+        scores: shape (latent, bin).
+        active: the active dimensions.
+        balanced: those whose scores count.
+        take_largest: whether an image takes the largest score of its bins, not their sum.
+    """
+
+    histograms: LatentHistograms
+    scores: NDArray[np.float64]
+    active: NDArray[np.int64]
+    balanced: NDArray[np.int64]
+    take_largest: bool
+
+    def join(self, matrix: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Return log weights and drivers of images; see :func:`.drivers.join_scores`."""
+        return join_scores(
+            matrix, self.histograms, self.scores, self.balanced, take_largest=self.take_largest
+        )
+
+
+def score_bins(
+    histograms: LatentHistograms,
+    counts: NDArray[np.float64],
+    *,
+    settings: ResamplingSettings,
+    kl_per_latent: NDArray[Any] | None,
+    factors: NDArray[np.float64] | None,
+) -> BinScores:
+    """Return the scores of the bins by the rule in ``settings``.
+
+    Args:
+        histograms: the masses.
+        counts: of the images to be weighted in each bin, shape (latent, bin).
+        settings: the rule and its strength.
+        kl_per_latent: as :func:`sampling_weights` takes it.
+        factors: what each bin counts under ``margin``, as :func:`.margin.margin_factors` gives
+            it; None for the other rules.
+    """
+    active = active_latents(counts, kl_per_latent, threshold=settings.activity_threshold)
+    scores = _scores(histograms.bin_masses, counts, settings)
+    return BinScores(
+        histograms=histograms,
+        scores=scores if factors is None else np.maximum(scores, 0) * factors,
+        active=active,
+        balanced=_balanced_latents(active, settings, counts.shape[0]),
+        take_largest=settings.rule == "max",
+    )
+
+
+def weights_of(
+    log_weights: NDArray[np.float64],
+    drivers: NDArray[np.int64],
+    scored: BinScores,
+    *,
+    settings: ResamplingSettings,
+    outliers: NDArray[np.bool_] | None = None,
+) -> SamplingWeights:
+    """Return the weights of images whose log weights are known, tempered as the rule asks.
+
+    Args:
+        log_weights: of all images, shape (image,).
+        drivers: shape (image, driver).
+        scored: what they were joined from.
+        settings: the rule and its strength.
+        outliers: as :func:`sampling_weights` takes them.
+    """
     if settings.rule in LARGEST_TEMPER:
         temper, probabilities = temper_weights(
             log_weights,
@@ -249,8 +236,8 @@ def sampling_weights(
     health = _health(
         probabilities,
         drivers,
-        active,
-        balanced,
+        scored.active,
+        scored.balanced,
         temper=temper,
         num_held_down=num_held_down,
         settings=settings,

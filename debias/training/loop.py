@@ -18,9 +18,11 @@ from debias.data.store import ImageStore
 from debias.models.checkpoint import save_model
 from debias.models.db_vae import FaceModel, ModelOutput, training_loss
 from debias.resampling.sampler import plan_epoch
+from debias.resampling.streaming import LatentStream
 from debias.rundir import RunDir
-from debias.seeding import derive_seed, numpy_generator
+from debias.seeding import numpy_generator
 from debias.training.augment import augment
+from debias.training.batches import EpochLatents, load_batch, stream_for
 from debias.training.guard import LossGuard, require_finite
 from debias.training.optimization import (
     averaged,
@@ -29,8 +31,9 @@ from debias.training.optimization import (
     learning_rate,
     set_learning_rate,
 )
+from debias.training.processes import Processes, processes_of
 from debias.training.progress import Monitor
-from debias.training.randomness import torch_generator, torch_seeded
+from debias.training.randomness import epoch_generators, torch_seeded
 from debias.training.settings import RunSettings
 from debias.training.state import Progress, load_state, save_state
 from debias.training.validation import LabelledRows, validation_figures
@@ -73,9 +76,12 @@ class _Parts:
     optimizer: torch.optim.Optimizer
     stepper: torch.optim.Optimizer
     num_batches: int
+    learning_rate: Callable[[int], float]
     monitor: Monitor
     weigher: Weigher | None
     loss_weigher: LossWeigher | None
+    stream: LatentStream | None
+    processes: Processes
 
 
 def fit(
@@ -101,8 +107,9 @@ def fit(
         fabric: launched; gives device, precision and processes.
         run: where to write.
         show_progress: whether to draw a bar.
-        weigher: gives the faces' sampling weights whenever they are due; None for the settings'
-            rule, and uniform draws for a model without a latent space.
+        weigher: gives the faces' sampling weights whenever they are due, in every process; those
+            of the first count. None for the settings' rule, and uniform draws for a model without
+            a latent space.
         loss_weigher: from the store's rows of a batch and their classification losses, both of
             shape (batch,), how much each loss counts, relative to 1; None for all alike.
 
@@ -120,11 +127,12 @@ def fit(
     modules: dict[str, nn.Module] = {"model": model}
     if average is not None:
         modules["average"] = average
-    state = load_state(run.checkpoints, modules=modules, optimizer=optimizer)
+    processes, num_faces = processes_of(fabric), len(data.train.faces)
+    stream = stream_for(model, num_faces, settings=settings.weighting, processes=processes)
+    state = load_state(run.checkpoints, modules=modules, optimizer=optimizer, stream=stream)
     progress, probabilities = state or (Progress(), torch.empty(0, dtype=torch.float64))
     wrapped, stepper = fabric.setup(model, optimizer)
-    num_batches = epoch_steps(training, num_faces=len(data.train.faces))
-    has_latents = model.latent_head is not None
+    num_batches = epoch_steps(training, num_faces=num_faces)
     parts = _Parts(
         settings=settings,
         data=data,
@@ -136,6 +144,7 @@ def fit(
         optimizer=optimizer,
         stepper=stepper,
         num_batches=num_batches,
+        learning_rate=partial(learning_rate, training, num_steps=training.epochs * num_batches),
         monitor=Monitor(
             run,
             num_steps=training.epochs * num_batches,
@@ -143,8 +152,10 @@ def fit(
             show=show_progress and fabric.is_global_zero,
             write=fabric.is_global_zero,
         ),
-        weigher=weigher or (latent_weigher if has_latents else None),
+        weigher=weigher or (latent_weigher if model.latent_head is not None else None),
         loss_weigher=loss_weigher,
+        stream=stream,
+        processes=processes,
     )
     with parts.monitor as monitor, torch_seeded(settings.seed, "training"):
         for epoch in range(progress.epoch, training.epochs):
@@ -155,13 +166,16 @@ def fit(
             progress.epoch = epoch + 1
             if fabric.is_global_zero:
                 _finish_epoch(parts, progress, {**means, **progress.health}, run)
-                save_state(
-                    run.checkpoints,
-                    progress=progress,
-                    modules=modules,
-                    optimizer=optimizer,
-                    probabilities=probabilities,
-                )
+            save_state(
+                run.checkpoints,
+                progress=progress,
+                modules=modules,
+                optimizer=optimizer,
+                probabilities=probabilities,
+                stream=stream,
+                processes=processes,
+            )
+            if fabric.is_global_zero:
                 monitor.log_epoch(progress.history)
             fabric.barrier()
     return progress
@@ -172,24 +186,24 @@ def _refresh(parts: _Parts, progress: Progress, probabilities: Tensor) -> Tensor
 
     Their health goes to ``progress``, also where draws are uniform, for the active latents.
     """
-    resampling, train = parts.settings.weighting, parts.data.train
+    train = parts.data.train
     if parts.weigher is None:
         return torch.full((len(train.faces),), 1 / len(train.faces), dtype=torch.float64)
-    due = progress.epoch < resampling.warmup or resampling.refresh_due(progress.epoch)
-    if due and parts.fabric.is_global_zero:
-        weights = parts.weigher(
-            Rebuild(
-                model=parts.selected,
-                store=parts.data.store,
-                faces=train.faces,
-                non_faces=train.non_faces,
-                epoch=progress.epoch,
-                settings=resampling,
-                autocast=parts.fabric.autocast,
-            )
-        )
-        probabilities = torch.from_numpy(weights.probabilities)
+    rebuild = Rebuild(
+        model=parts.selected,
+        store=parts.data.store,
+        faces=train.faces,
+        non_faces=train.non_faces,
+        epoch=progress.epoch,
+        settings=parts.settings.weighting,
+        autocast=parts.fabric.autocast,
+        stream=parts.stream,
+        processes=parts.processes,
+    )
+    if rebuild.is_due:
+        weights = parts.weigher(rebuild)
         progress.health = health_figures(weights)
+        probabilities = torch.from_numpy(weights.probabilities)
     return parts.fabric.broadcast(probabilities)
 
 
@@ -199,29 +213,33 @@ def _train_epoch(
     """Make the steps of an epoch; returns the mean loss parts."""
     settings, training, fabric = parts.settings, parts.settings.training, parts.fabric
     first_step = epoch * parts.num_batches
+    faces, non_faces = parts.data.train.faces, parts.data.train.non_faces
     plan = plan_epoch(
         face_probabilities=probabilities.numpy(),
-        num_non_faces=max(1, len(parts.data.train.non_faces)),
+        num_non_faces=max(1, len(non_faces)),
         batch_size=training.batch_size,
         seed=settings.seed,
         epoch=epoch,
         num_batches=parts.num_batches,
-    ).shard(fabric.global_rank, fabric.world_size)
-    # Apart, so that with and without a latent space the images are changed alike.
-    changes, noise = (
-        torch_generator(settings.seed, name, epoch, fabric.global_rank, device=fabric.device)
-        for name in ("augmentation", "posterior")
     )
-    # Layers that draw by themselves, such as dropout.
-    torch.manual_seed(derive_seed(settings.seed, "layers", epoch, fabric.global_rank))
+    latents = EpochLatents(parts.stream, plan, probabilities.numpy())
+    plan = plan.shard(fabric.global_rank, fabric.world_size)
+    # A model that does not classify is trained on the faces alone.
+    others = plan.non_face_rows[:, : None if parts.model.classifier is not None else 0]
+    rank, device = fabric.global_rank, fabric.device
+    changes, noise = epoch_generators(settings.seed, epoch, rank=rank, device=device)
     guard = LossGuard(factor=training.divergence, progress=progress, first_step=first_step)
     parts.model.train()
     for batch, step in enumerate(range(first_step, first_step + parts.num_batches)):
-        images, y, chosen = _load(parts, plan.face_rows[batch], plan.non_face_rows[batch])
-        face_rows = torch.arange(len(plan.face_rows[batch]), device=fabric.device)
+        images, y, chosen = load_batch(
+            parts.data.store, faces[plan.face_rows[batch]], non_faces[others[batch]], device=device
+        )
+        face_rows = torch.arange(len(plan.face_rows[batch]), device=device)
         images = augment(images, settings.augmentation, generator=changes)
+        output = parts.forward(images, face_rows, noise)
+        latents.add(output, num_faces=len(face_rows))
         loss = training_loss(
-            parts.forward(images, face_rows, noise),
+            output,
             images,
             y,
             face_rows,
@@ -231,7 +249,7 @@ def _train_epoch(
             if parts.loss_weigher is None
             else partial(parts.loss_weigher, chosen),
         )
-        set_learning_rate(parts.optimizer, _rate(parts, step))
+        set_learning_rate(parts.optimizer, parts.learning_rate(step))
         parts.stepper.zero_grad(set_to_none=True)
         fabric.backward(loss.total)
         if training.gradient_clip:
@@ -242,30 +260,10 @@ def _train_epoch(
         parts.monitor.advance(len(images) * fabric.world_size)
         if guard.add(loss.stacked()):
             parts.monitor.show({name: part for name, part in guard.check().items() if part})
+            latents.count()
     guard.check()
+    latents.end()
     return guard.epoch_means()
-
-
-def _rate(parts: _Parts, step: int) -> float:
-    training = parts.settings.training
-    return learning_rate(training, step=step, num_steps=training.epochs * parts.num_batches)
-
-
-def _load(
-    parts: _Parts, faces: NDArray[np.int64], non_faces: NDArray[np.int64]
-) -> tuple[Tensor, Tensor, NDArray[np.int64]]:
-    """Return images as uint8 (batch, channel, height, width), labels, and the store's rows.
-
-    The faces come first. A model that does not classify is trained on the faces alone.
-    """
-    train, device = parts.data.train, parts.fabric.device
-    chosen = train.faces[faces]
-    if parts.model.classifier is not None:
-        chosen = np.concatenate([chosen, train.non_faces[non_faces]])
-    images = torch.from_numpy(parts.data.store.gather(chosen)).to(device, non_blocking=True)
-    y = torch.zeros(len(chosen), device=device)
-    y[: len(faces)] = 1
-    return images.permute(0, 3, 1, 2), y, chosen
 
 
 def _finish_epoch(
@@ -293,7 +291,7 @@ def _finish_epoch(
             "epoch": progress.epoch,
             **validated,
             **figures,
-            "learning_rate": _rate(parts, progress.epoch * parts.num_batches - 1),
+            "learning_rate": parts.learning_rate(progress.epoch * parts.num_batches - 1),
             "images_per_second": parts.monitor.images_per_second,
         }
     )

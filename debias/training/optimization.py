@@ -85,7 +85,7 @@ def epoch_steps(settings: TrainingSettings, *, num_faces: int) -> int:
     return max(settings.min_epoch_steps, 2 * num_faces // settings.batch_size)
 
 
-def learning_rate(settings: TrainingSettings, *, step: int, num_steps: int) -> float:
+def learning_rate(settings: TrainingSettings, step: int, *, num_steps: int) -> float:
     """Return the learning rate of a step, counted from 0, as a function of the step alone."""
     warmup_steps = max(1, round(settings.warmup * num_steps)) if settings.warmup else 0
     if step < warmup_steps:

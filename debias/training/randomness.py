@@ -27,3 +27,25 @@ def torch_seeded(seed: int, *names: str | int) -> Iterator[None]:
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(derive_seed(seed, *names))
         yield
+
+
+def epoch_generators(
+    seed: int, epoch: int, *, rank: int, device: torch.device
+) -> tuple[torch.Generator, torch.Generator]:
+    """Return an epoch's generators of augmentation and of posterior draws, on ``device``.
+
+    They are apart, so that with and without a latent space the images are changed alike. Layers
+    that draw by themselves, such as dropout, get a seed of the epoch too.
+
+    Args:
+        seed: of the run.
+        epoch: counted from 0.
+        rank: of this process, which draws for its own part of each batch.
+        device: where the images are.
+    """
+    torch.manual_seed(derive_seed(seed, "layers", epoch, rank))
+    changes, noise = (
+        torch_generator(seed, name, epoch, rank, device=device)
+        for name in ("augmentation", "posterior")
+    )
+    return changes, noise

@@ -14,7 +14,7 @@ from debias.errors import ConfigError, nearest
 from debias.models.db_vae import CLASSIFYING, Architecture
 from debias.models.losses import LossSettings
 from debias.models.networks import NetworkSettings
-from debias.resampling.weights import ResamplingSettings
+from debias.resampling.settings import ResamplingSettings
 from debias.training.augment import AugmentSettings
 from debias.training.optimization import TrainingSettings
 

@@ -1,7 +1,8 @@
 """What training needs to go on after an interruption, written whole at the end of each epoch.
 
-A state is a directory ``epoch-0007`` with the tensors (weights, averaged weights, optimiser,
-sampling probabilities) as safetensors and the rest as JSON. No random state is kept: the
+A state is a directory ``epoch-00007`` with the tensors (weights, averaged weights, optimiser,
+sampling probabilities, streamed histograms) as safetensors and the rest as JSON. Streamed latents
+are in a file of each process, which wrote those of its own faces. No random state is kept: the
 generators of an epoch are made from the seed and the epoch's number.
 """
 
@@ -19,12 +20,17 @@ from torch import Tensor, nn
 
 from debias.errors import CheckpointError, DebiasError
 from debias.models.checkpoint import load_tensors, save_tensors
+from debias.resampling.streaming import LatentStream
 from debias.rundir import read_json, write_json
+from debias.training.processes import Processes
 
 KEPT = 2  # the newest, and one in case the disk loses the newest
 _NAME = re.compile(r"epoch-(\d+)")
 _TENSORS = "state.safetensors"
 _FACTS = "state.json"
+_LATENTS = "latents-{rank:05d}.safetensors"
+_PARTIAL = ".partial"
+_STREAM = "stream."
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,8 +61,30 @@ def save_state(
     modules: Mapping[str, nn.Module],
     optimizer: torch.optim.Optimizer,
     probabilities: Tensor,
+    stream: LatentStream | None = None,
+    processes: Processes | None = None,
 ) -> None:
-    """Write the state after ``progress.epoch`` epochs, then delete all but the newest states."""
+    """Write the state after ``progress.epoch`` epochs, then delete all but the newest states.
+
+    The first process writes it; of a stream, each writes the latents that it alone has.
+
+    Args:
+        directory: of the states.
+        progress: how far training is.
+        modules: whose parameters and buffers are kept, by name.
+        optimizer: whose state is kept.
+        probabilities: of drawing each face, shape (face,).
+        stream: streamed latents, if there are any.
+        processes: that train together, and all call this; None for this one alone.
+    """
+    processes = processes or Processes()
+    final, partial = (directory / f"epoch-{progress.epoch:05d}{s}" for s in ("", _PARTIAL))
+    if stream is not None:
+        latents = {name: torch.from_numpy(values) for name, values in stream.own_state().items()}
+        save_tensors(latents, partial / _LATENTS.format(rank=processes.rank))
+        processes.wait()
+    if processes.rank:
+        return
     tensors = {
         f"{name}.{key}": tensor
         for name, module in modules.items()
@@ -67,9 +95,8 @@ def save_state(
         for key, value in slots.items():
             tensors[f"optimizer.{index}.{key}"] = value
     tensors["sampling.probabilities"] = probabilities
-    final = directory / f"epoch-{progress.epoch:05d}"
-    partial = final.with_suffix(".partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    for name, values in ({} if stream is None else stream.state()).items():
+        tensors[f"{_STREAM}{name}"] = torch.from_numpy(values)
     shutil.rmtree(final, ignore_errors=True)
     save_tensors(tensors, partial / _TENSORS)
     facts = {name: getattr(progress, name) for name in Progress.__slots__}
@@ -87,9 +114,15 @@ def saved_states(directory: Path) -> list[Path]:
 
 
 def load_state(
-    directory: Path, *, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer
+    directory: Path,
+    *,
+    modules: Mapping[str, nn.Module],
+    optimizer: torch.optim.Optimizer,
+    stream: LatentStream | None = None,
 ) -> tuple[Progress, Tensor] | None:
-    """Fill modules and optimiser from the newest readable state.
+    """Fill modules, optimiser and stream from the newest readable state.
+
+    What a run that was cut short had written of its next state is removed.
 
     Returns:
         How far training is, and the sampling probabilities; None if there is no state.
@@ -97,10 +130,12 @@ def load_state(
     Raises:
         CheckpointError: states are there, but none can be read or none fits.
     """
+    for unfinished in directory.glob(f"epoch-*{_PARTIAL}"):
+        shutil.rmtree(unfinished, ignore_errors=True)
     states = saved_states(directory)
     for number, path in enumerate(reversed(states), start=1):
         try:
-            return _load(path, modules=modules, optimizer=optimizer)
+            return _load(path, modules=modules, optimizer=optimizer, stream=stream)
         except (DebiasError, KeyError, TypeError, ValueError, RuntimeError) as error:
             if number == len(states):
                 raise CheckpointError(
@@ -110,16 +145,23 @@ def load_state(
 
 
 def _load(
-    path: Path, *, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer
+    path: Path,
+    *,
+    modules: Mapping[str, nn.Module],
+    optimizer: torch.optim.Optimizer,
+    stream: LatentStream | None,
 ) -> tuple[Progress, Tensor]:
     tensors = load_tensors(path / _TENSORS)
     facts: dict[str, Any] = read_json(path / _FACTS)
     groups = facts.pop("param_groups")
+    if stream is not None:
+        # Every process reads all parts, so that all agree on whether they can be read.
+        files = sorted(path.glob("latents-*.safetensors"))
+        parts = [{k: t.numpy() for k, t in load_tensors(file).items()} for file in files]
+        common = {k: t.numpy() for k, t in _starting_with(tensors, _STREAM).items()}
+        stream.load(common, parts)
     for name, module in modules.items():
-        prefix = f"{name}."
-        module.load_state_dict(
-            {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
-        )
+        module.load_state_dict(_starting_with(tensors, f"{name}."))
     slots: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         if key.startswith("optimizer."):
@@ -127,3 +169,7 @@ def _load(
             slots.setdefault(int(index), {})[slot] = tensor
     optimizer.load_state_dict({"state": slots, "param_groups": groups})
     return Progress(**facts), tensors["sampling.probabilities"]
+
+
+def _starting_with(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}

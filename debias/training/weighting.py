@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from debias.data.store import ImageStore
 from debias.inference.encode import Autocast, encode
-from debias.inference.latents import latent_rows
+from debias.inference.latents import LatentRows, latent_rows
 from debias.models.db_vae import FaceModel
 from debias.resampling.histogram import kl_per_latent
 from debias.resampling.outliers import outlier_scores, outlier_threshold
-from debias.resampling.weights import ResamplingSettings, SamplingWeights, sampling_weights
+from debias.resampling.settings import ResamplingSettings
+from debias.resampling.streaming import LatentStream
+from debias.resampling.weights import SamplingWeights, given_weights, sampling_weights
 from debias.seeding import numpy_generator
+from debias.training.processes import Processes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,8 @@ class Rebuild:
         epoch: the epoch to come, counted from 0.
         settings: the rule, and how many epochs draw uniformly first.
         autocast: the precision to encode in.
+        stream: the latents of the batches trained on so far; None where none are collected.
+        processes: that train together, and all make the weights at once.
     """
 
     model: FaceModel
@@ -40,22 +46,38 @@ class Rebuild:
     epoch: int
     settings: ResamplingSettings
     autocast: Autocast
+    stream: LatentStream | None = None
+    processes: Processes = field(default_factory=Processes)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether weights are to be made for this epoch; in the warm-up, for their health."""
+        return self.epoch < self.settings.warmup or self.settings.refresh_due(self.epoch)
 
 
 Weigher = Callable[[Rebuild], SamplingWeights]
 
 
 def latent_weigher(rebuild: Rebuild) -> SamplingWeights:
-    """Return the weights by the settings' rule; in the warm-up, uniform ones."""
+    """Return the weights by the settings' rule; in the warm-up, uniform ones.
+
+    Of a stream, nothing is known of the latents before the first epoch has ended.
+    """
     settings = rebuild.settings
     if rebuild.epoch < settings.warmup:
         settings = dataclasses.replace(settings, rule="uniform")
+    if rebuild.stream is not None:
+        if rebuild.stream.histograms is None:
+            return given_weights(np.ones(len(rebuild.faces)))
+        return rebuild.stream.weights(settings)
+    rebuild.processes.same_buffers(rebuild.model)
     return face_weights(
         rebuild.model,
         rebuild.store,
         rebuild.faces,
         settings=settings,
         autocast=rebuild.autocast,
+        processes=rebuild.processes,
     )
 
 
@@ -66,6 +88,7 @@ def face_weights(
     *,
     settings: ResamplingSettings,
     autocast: Autocast,
+    processes: Processes | None = None,
 ) -> SamplingWeights:
     """Return the weights of the faces by where a model puts them in its latent space.
 
@@ -75,25 +98,22 @@ def face_weights(
         faces: the training faces' rows, shape (image,).
         settings: the rule.
         autocast: the precision to encode in.
+        processes: that share the encoding; None for this one alone.
     """
+    processes = processes or Processes()
     if settings.outliers == "downweight" and settings.rule != "uniform":
-        return _weights_without_outliers(model, store, faces, settings, autocast)
-    encoding = encode(model, store, faces, autocast=autocast)
+        return _weights_without_outliers(
+            processes.share(partial(latent_rows, model, store, autocast=autocast), faces), settings
+        )
+    encoding = processes.share(partial(encode, model, store, autocast=autocast), faces)
     kl = None if encoding.log_var is None else kl_per_latent(encoding.mu, encoding.log_var)
     return sampling_weights(
         encoding.mu, settings=settings, kl_per_latent=kl, margins=encoding.logit
     )
 
 
-def _weights_without_outliers(
-    model: FaceModel,
-    store: ImageStore,
-    faces: NDArray[np.int64],
-    settings: ResamplingSettings,
-    autocast: Autocast,
-) -> SamplingWeights:
+def _weights_without_outliers(made: LatentRows, settings: ResamplingSettings) -> SamplingWeights:
     """Return the weights with junk held down; decoding every face doubles the work."""
-    made = latent_rows(model, store, faces, autocast=autocast)
     assert made.mu is not None
     assert made.error is not None
     kl = None if made.log_var is None else kl_per_latent(made.mu, made.log_var)

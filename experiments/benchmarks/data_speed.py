@@ -19,7 +19,8 @@ from debias.data.decode import DecodeSettings
 from debias.data.manifest import manifest_from_folder
 from debias.data.store import build_store
 from debias.resampling.draws import draw_epoch
-from debias.resampling.weights import ResamplingSettings, sampling_weights
+from debias.resampling.settings import ResamplingSettings
+from debias.resampling.weights import sampling_weights
 from debias.seeding import numpy_generator
 from debias.testbed.population import Population, draw_faces
 from debias.testbed.renderer import render, render_files

@@ -70,6 +70,14 @@ def _methods() -> Iterator[Method]:
             "resampling.rule=margin",
             ess,
         )
+        for rule in ("product", "margin"):
+            yield by_settings(
+                f"{rule}-{share}-streamed",
+                f"{rule}-{share}, by latents of the training batches, no face encoded for it",
+                f"resampling.rule={rule}",
+                ess,
+                "resampling.histograms=streamed",
+            )
         yield by_weights(
             f"neighbours-{share}",
             "DB-VAE, a nearest-neighbour density of the latents",

@@ -25,13 +25,9 @@ from debias.inference.predict import predict_logits
 from debias.metrics.counts import UNKNOWN
 from debias.resampling.histogram import build_histograms, kl_per_latent
 from debias.resampling.margin import margin_factors
+from debias.resampling.settings import LARGEST_TEMPER
 from debias.resampling.tempering import temper_weights
-from debias.resampling.weights import (
-    LARGEST_TEMPER,
-    SamplingWeights,
-    given_weights,
-    sampling_weights,
-)
+from debias.resampling.weights import SamplingWeights, given_weights, sampling_weights
 from debias.seeding import numpy_generator
 from debias.training.weighting import Rebuild, Weigher
 

@@ -9,7 +9,8 @@ from sklearn.metrics import roc_auc_score
 
 from debias.audit.coverage import Coverage, CoverageSettings, latent_coverage, whitened_latents
 from debias.errors import DataError
-from debias.resampling.weights import ResamplingSettings, sampling_weights
+from debias.resampling.settings import ResamplingSettings
+from debias.resampling.weights import sampling_weights
 
 Floats = NDArray[np.float64]
 

@@ -15,8 +15,9 @@ from debias.audit.suggested_weights import (
 )
 from debias.errors import DataError
 from debias.resampling.histogram import kl_per_latent
+from debias.resampling.settings import ResamplingSettings
 from debias.resampling.tempering import effective_sample_size
-from debias.resampling.weights import ResamplingSettings, sampling_weights
+from debias.resampling.weights import sampling_weights
 
 Mask = NDArray[np.bool_]
 

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from debias.audit.rare_regions import RareRegion, rare_regions
 from debias.audit.weighted_faces import WeightedFace, places, relative_weights, weighted_faces
-from debias.resampling.weights import ResamplingSettings, SamplingWeights, sampling_weights
+from debias.resampling.settings import ResamplingSettings
+from debias.resampling.weights import SamplingWeights, sampling_weights
 
 Floats = NDArray[np.float64]
 FAR = 10

@@ -16,7 +16,7 @@ from debias.data.shown import LEAST_PERSONS
 from debias.jobs import audit_pictures
 from debias.jobs.audit_encoding import EncodedImages, probed_run
 from debias.jobs.audit_pictures import ModelPictures, model_pictures
-from debias.resampling.weights import ResamplingSettings
+from debias.resampling.settings import ResamplingSettings
 
 NUM_FACES, NUM_RARE = 800, 40  # 5 %
 ROWS = np.arange(NUM_FACES)

@@ -28,7 +28,7 @@ from debias.audit.skin_tone import estimate_report
 from debias.audit.suggested_weights import UsableImages, WeightSettings, suggested_weights
 from debias.reporting.audit_document import audit_json
 from debias.reporting.audit_schema import AuditJson
-from debias.resampling.weights import ResamplingSettings
+from debias.resampling.settings import ResamplingSettings
 from debias.rundir import provenance
 
 HOSTILE = "<script>alert('x')</script>"

@@ -6,7 +6,8 @@ import pytest
 from debias.errors import DataError
 from debias.resampling.activity import active_latents
 from debias.resampling.histogram import build_histograms
-from debias.resampling.weights import ResamplingSettings, WeightRule, sampling_weights
+from debias.resampling.settings import ResamplingSettings, WeightRule
+from debias.resampling.weights import sampling_weights
 
 MU = np.random.default_rng(0).normal(size=(200, 4)) * [1.0, 1.0, 0.0, 1.0]
 KL = np.array([0.5, 0.2, 0.9, 0.1])

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from debias.errors import DataError
 from debias.resampling.histogram import bin_indices, build_histograms
 from debias.resampling.margin import margin_factors
-from debias.resampling.weights import ResamplingSettings, SamplingWeights, sampling_weights
+from debias.resampling.settings import ResamplingSettings
+from debias.resampling.weights import SamplingWeights, sampling_weights
 
 Floats = NDArray[np.float64]
 NUM_FACES, NUM_RARE = 4000, 120

@@ -18,7 +18,8 @@ from debias.resampling.outliers import (
     residual_errors,
     tail_scores,
 )
-from debias.resampling.weights import ResamplingSettings, sampling_weights
+from debias.resampling.settings import ResamplingSettings
+from debias.resampling.weights import sampling_weights
 
 Floats = NDArray[np.float64]
 

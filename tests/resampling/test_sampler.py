@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from debias.errors import CheckpointError, ConfigError, DataError, UsageError
 from debias.resampling.draws import DrawMethod, draw_epoch
 from debias.resampling.sampler import AdaptiveSampler, plan_epoch
-from debias.resampling.weights import ResamplingSettings
+from debias.resampling.settings import ResamplingSettings
 from debias.seeding import numpy_generator
 
 METHODS: tuple[DrawMethod, ...] = ("systematic", "multinomial")
@@ -375,7 +375,8 @@ def test_plans_that_cannot_be_are_refused(changes: dict[str, Any], error: type) 
 def test_weights_need_no_torch() -> None:
     program = (
         "import sys; sys.modules['torch'] = None; import numpy as np\n"
-        "from debias.resampling.weights import ResamplingSettings, sampling_weights\n"
+        "from debias.resampling.settings import ResamplingSettings\n"
+        "from debias.resampling.weights import sampling_weights\n"
         "latents = np.arange(20.0).reshape(10, 2) ** 2\n"
         "print(sampling_weights(latents, settings=ResamplingSettings()).probabilities.sum())"
     )

@@ -11,12 +11,8 @@ from numpy.typing import NDArray
 
 from debias.errors import ConfigError, DataError
 from debias.resampling.histogram import LatentHistograms, build_histograms
-from debias.resampling.weights import (
-    ResamplingSettings,
-    SamplingWeights,
-    WeightRule,
-    sampling_weights,
-)
+from debias.resampling.settings import ResamplingSettings, WeightRule
+from debias.resampling.weights import SamplingWeights, sampling_weights
 
 Matrix = NDArray[np.float64]
 

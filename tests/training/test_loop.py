@@ -124,15 +124,36 @@ def test_another_seed_gives_another_model(
     assert not torch.equal(_final_state(one)[name], _final_state(other)[name])
 
 
-@pytest.mark.parametrize("refresh", [1, 2])
-@pytest.mark.parametrize("dropout", [0.0, 0.5])
+@pytest.mark.parametrize(
+    ("refresh", "dropout", "histograms", "rule"),
+    [
+        (1, 0.0, "exact", "product"),
+        (2, 0.5, "exact", "product"),
+        (1, 0.5, "streamed", "margin"),
+        (2, 0.0, "streamed", "product"),
+    ],
+)
 def test_an_interrupted_run_ends_bit_for_bit_as_one_that_was_not(
-    refresh: int, dropout: float, data: TrainingData, settings_for: SettingsFor, tmp_path: Path
+    refresh: int,
+    dropout: float,
+    histograms: str,
+    rule: str,
+    data: TrainingData,
+    settings_for: SettingsFor,
+    tmp_path: Path,
 ) -> None:
-    settings = settings_for(training__epochs=5, resampling__refresh=refresh, model__dropout=dropout)
-    through, _ = _train(data, settings, tmp_path / "through")
+    settings = settings_for(
+        training__epochs=5,
+        loss__kl=0.0001,
+        resampling__refresh=refresh,
+        resampling__histograms=histograms,
+        resampling__rule=rule,
+        model__dropout=dropout,
+    )
+    through, progress = _train(data, settings, tmp_path / "through")
+    assert (progress.history[-1]["active_units"] > 0) >= (histograms == "streamed")
     stopped = tmp_path / "stopped"
-    for num_gathers in (15, 40):
+    for num_gathers in (15, 25):
         with pytest.raises(KeyboardInterrupt):
             _train(_interrupted(data, num_gathers), settings, stopped)
     finished = saved_states(RunDir(path=stopped).checkpoints)

@@ -18,7 +18,7 @@ from debias.training.optimization import (
 
 def test_the_rate_rises_then_falls_to_zero() -> None:
     settings = TrainingSettings(learning_rate=1.0, warmup=0.1)
-    rates = [learning_rate(settings, step=step, num_steps=100) for step in range(101)]
+    rates = [learning_rate(settings, step, num_steps=100) for step in range(101)]
     assert rates[0] == pytest.approx(0.1)
     assert rates[9] == rates[10] == 1.0
     assert rates[55] == pytest.approx(0.5)
@@ -35,7 +35,7 @@ def test_an_epoch_passes_over_the_faces_once_or_lasts_a_minimum() -> None:
 
 def test_a_constant_rate_without_warmup() -> None:
     settings = TrainingSettings(learning_rate=0.3, schedule="constant", warmup=0)
-    assert {learning_rate(settings, step=step, num_steps=9) for step in range(9)} == {0.3}
+    assert {learning_rate(settings, step, num_steps=9) for step in range(9)} == {0.3}
 
 
 @pytest.mark.parametrize(("name", "cls"), [("adamw", "AdamW"), ("adam", "Adam")])
