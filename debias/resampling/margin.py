@@ -24,14 +24,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from debias.resampling.histogram import LatentHistograms, bin_indices, latent_blocks
+from debias.resampling.bins import cell_indices, cell_totals
+from debias.resampling.blocks import over_blocks
+from debias.resampling.histogram import LatentHistograms
 
 ALPHA = 0.01
 """Chance that margins which have nothing to do with any dimension make one count."""
 
 
 def margin_factors(
-    matrix: NDArray[Any], histograms: LatentHistograms, margins: NDArray[np.float64]
+    matrix: NDArray[Any],
+    histograms: LatentHistograms,
+    margins: NDArray[np.float64],
+    *,
+    num_threads: int | None = None,
 ) -> NDArray[np.float64]:
     """Return what each bin's score counts, shape (latent, bin): from 0 to 1.
 
@@ -43,15 +49,21 @@ def margin_factors(
         matrix: latents, shape (image, latent).
         histograms: whose bins are meant.
         margins: log odds of "face", finite, shape (image,).
+        num_threads: as many as there are cores where None. The result is the same.
     """
     num_latents, num_bins = histograms.edges.shape[0], histograms.edges.shape[1] - 1
     centred = margins - margins.mean()
+
+    def count(rows: slice, block: NDArray[np.floating]) -> tuple[NDArray[np.float64], ...]:
+        cells = cell_indices(histograms.edges, block)
+        like = num_latents, num_bins
+        return cell_totals(cells, like), cell_totals(cells, like, centred[rows])
+
     counts = np.zeros((num_latents, num_bins))
     sums = np.zeros_like(counts)
-    for rows, block in latent_blocks(matrix):
-        for latent, filled in enumerate(bin_indices(histograms.edges, block)):
-            counts[latent] += np.bincount(filled, minlength=num_bins)
-            sums[latent] += np.bincount(filled, weights=centred[rows], minlength=num_bins)
+    for counted, summed in over_blocks(matrix, count, num_threads=num_threads):
+        counts += counted
+        sums += summed
     total = float(centred @ centred)
     between = (sums**2 / np.maximum(counts, 1)).sum(axis=1)
     freedom = (counts > 0).sum(axis=1) - 1

@@ -33,13 +33,9 @@ from numpy.typing import NDArray
 
 from debias.errors import ConfigError, DataError, nearest
 from debias.resampling.activity import active_latents
+from debias.resampling.blocks import LatentArray, as_matrix
 from debias.resampling.drivers import join_scores, top_drivers
-from debias.resampling.histogram import (
-    LatentArray,
-    LatentHistograms,
-    as_matrix,
-    build_histograms,
-)
+from debias.resampling.histogram import LatentHistograms, build_histograms
 from debias.resampling.margin import margin_factors
 from debias.resampling.outliers import hold_down
 from debias.resampling.tempering import capped_softmax, effective_sample_size, temper_weights
@@ -187,7 +183,7 @@ class SamplingWeights:
 
     probabilities: NDArray[np.float64]
     log_weights: NDArray[np.float64]
-    drivers: NDArray[np.int64]
+    drivers: NDArray[np.int32]
     health: WeightHealth
 
 
@@ -199,6 +195,7 @@ def sampling_weights(
     histograms: LatentHistograms | None = None,
     outliers: NDArray[np.bool_] | None = None,
     margins: NDArray[np.float64] | None = None,
+    num_threads: int | None = None,
 ) -> SamplingWeights:
     """Return how often each image should be drawn, by the rule in ``settings``.
 
@@ -214,6 +211,7 @@ def sampling_weights(
             mean weight, and those of the others rise in proportion.
         margins: the log odds of "face" that a classifier gives each image, shape (image,);
             needed by ``margin``.
+        num_threads: as many as there are cores where None. The result is the same, bit for bit.
 
     Raises:
         DataError: latents or margins that are not finite, or shapes that do not fit; ``margin``
@@ -222,19 +220,28 @@ def sampling_weights(
     """
     matrix = as_matrix(latents)
     if histograms is None:
-        histograms = build_histograms(matrix, num_bins=settings.num_bins)
-        counts = histograms.counts
+        own = build_histograms(matrix, num_bins=settings.num_bins, num_threads=num_threads)
+        histograms, counts = own, own.counts
     else:
-        counts = build_histograms(matrix, edges=histograms.edges).counts
+        own = build_histograms(matrix, edges=histograms.edges, num_threads=num_threads)
+        counts = own.counts
     active = active_latents(counts, kl_per_latent, threshold=settings.activity_threshold)
     balanced = _balanced_latents(active, settings, counts.shape[0])
     scores = _scores(histograms.bin_masses, counts, settings)
     if settings.rule == "margin":
         scores = np.maximum(scores, 0) * margin_factors(
-            matrix, histograms, _checked_margins(margins, len(matrix))
+            matrix,
+            histograms,
+            _checked_margins(margins, len(matrix)),
+            num_threads=num_threads,
         )
     log_weights, drivers = join_scores(
-        matrix, histograms, scores, balanced, take_largest=settings.rule == "max"
+        matrix,
+        histograms,
+        scores,
+        balanced,
+        take_largest=settings.rule == "max",
+        num_threads=num_threads,
     )
     if settings.rule in LARGEST_TEMPER:
         temper, probabilities = temper_weights(
@@ -242,9 +249,11 @@ def sampling_weights(
             target_ess=settings.target_ess,
             cap=settings.cap,
             largest=LARGEST_TEMPER[settings.rule],
+            num_threads=num_threads,
         )
     else:
-        temper, probabilities = 1.0, capped_softmax(log_weights, cap=math.inf)
+        temper = 1.0
+        probabilities = capped_softmax(log_weights, cap=math.inf, num_threads=num_threads)
     probabilities, num_held_down = hold_down(probabilities, outliers)
     health = _health(
         probabilities,
@@ -275,7 +284,7 @@ def given_weights(probabilities: NDArray[np.float64]) -> SamplingWeights:
     return SamplingWeights(
         probabilities=shares,
         log_weights=np.log(shares),
-        drivers=np.empty((shares.size, 0), dtype=np.int64),
+        drivers=np.empty((shares.size, 0), dtype=np.int32),
         health=WeightHealth(
             num_images=shares.size,
             effective_sample_size=effective_sample_size(shares),
@@ -337,7 +346,7 @@ def _scores(
 
 def _health(
     probabilities: NDArray[np.float64],
-    drivers: NDArray[np.int64],
+    drivers: NDArray[np.int32],
     active: NDArray[np.int64],
     balanced: NDArray[np.int64],
     *,
@@ -345,13 +354,13 @@ def _health(
     num_held_down: int,
     settings: ResamplingSettings,
 ) -> WeightHealth:
-    relative = probabilities * probabilities.size
-    at_cap = relative >= settings.cap * (1 - 1e-9)  # reached but for rounding
+    # Reached but for rounding; compared without a further vector of the images' length.
+    at_cap = probabilities >= settings.cap / probabilities.size * (1 - 1e-9)
     top, shares = top_drivers(drivers, probabilities)
     return WeightHealth(
         num_images=probabilities.size,
         effective_sample_size=effective_sample_size(probabilities),
-        largest_over_mean=float(relative.max()),
+        largest_over_mean=float(probabilities.max() * probabilities.size),
         temper=temper,
         num_capped=int(at_cap.sum()) if settings.rule in LARGEST_TEMPER else 0,
         num_held_down=num_held_down,

@@ -11,7 +11,8 @@ import statsmodels.api as sm
 from numpy.typing import NDArray
 
 from debias.errors import DataError
-from debias.resampling.histogram import bin_indices, build_histograms
+from debias.resampling.bins import bin_indices
+from debias.resampling.histogram import build_histograms
 from debias.resampling.margin import margin_factors
 from debias.resampling.weights import ResamplingSettings, SamplingWeights, sampling_weights
 
