@@ -14,7 +14,7 @@ from torch.utils.data import Sampler
 
 from debias.errors import CheckpointError, ConfigError, DataError, UsageError
 from debias.resampling import histogram
-from debias.resampling.blocks import LatentArray
+from debias.resampling.blocks import LatentArray, as_matrix
 from debias.resampling.draws import DrawMethod, draw_epoch, shuffled
 from debias.resampling.weights import (
     ResamplingSettings,
@@ -175,7 +175,7 @@ class AdaptiveSampler(Sampler[int]):
             if kl_per_latent is not None:
                 raise UsageError("give log_var or kl_per_latent, not both")
             kl_per_latent = histogram.kl_per_latent(latents, log_var)
-        matrix = histogram.as_matrix(latents)
+        matrix = as_matrix(latents)
         if len(matrix) != self.num_images:
             raise DataError(
                 f"latents of {len(matrix)} images for a sampler of {self.num_images}",
