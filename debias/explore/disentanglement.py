@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from debias.explore.factors import KnownFactor
-from debias.resampling.histogram import bin_indices
+from debias.resampling.bins import bin_indices
 
 NUM_BINS = 20
 """Of equal width, into which a latent is cut for mutual information, as in [Locatello2019]."""

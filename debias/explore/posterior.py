@@ -7,12 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from debias.resampling.histogram import (
-    as_matrix,
-    build_histograms,
-    kl_per_latent,
-    latent_blocks,
-)
+from debias.resampling.blocks import as_matrix, over_blocks
+from debias.resampling.histogram import build_histograms, kl_per_latent
 
 REACH = 3.0
 """Standard deviations from the mean up to which a latent is shown."""
@@ -71,7 +67,7 @@ def aggregated_posterior(
         DataError: no images, or values that are not finite.
     """
     means = as_matrix(mu).astype(np.float64)
-    for _ in latent_blocks(means):
+    for _ in over_blocks(means, lambda *_: None):
         pass  # each block is seen to be finite, and what is not is named
     kl = None if log_var is None else kl_per_latent(means, log_var)
     centre = means.mean(axis=0)

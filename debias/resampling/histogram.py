@@ -4,35 +4,22 @@ For each latent dimension the range of mu over the images is cut into bins of eq
 bin's *mass* is the fraction of the images in it. Mass, unlike density, does not change when a
 dimension is stretched or shifted, so what is added to it later means the same at any scale.
 
-Everything here is float64 NumPy and reads the latents in blocks of rows, so an array mapped from
-a file is never held in memory whole.
+Everything here is NumPy and reads the latents in blocks of rows, so an array mapped from a file is
+never held in memory whole. What is float16 or float32 is compared in float32, with edges rounded so
+that each value falls in the bin that float64 would put it in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from debias.errors import DataError
-
-_BLOCK_VALUES = 2**18  # float64 values a block: 2 MiB, which stays in the processor's cache
-_MOST_COMPARED = 50  # inner edges up to which comparing is faster than searching
-
-
-@runtime_checkable
-class TensorLike(Protocol):
-    """What is read like a torch tensor; torch itself is not imported."""
-
-    def detach(self) -> Any:
-        """Return the values without their gradient."""
-        ...
-
-
-LatentArray: TypeAlias = NDArray[Any] | TensorLike
+from debias.resampling.bins import bin_indices, cell_indices, cell_totals
+from debias.resampling.blocks import LatentArray, as_matrix, over_blocks, read_block
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +92,12 @@ class LatentHistograms:
         _check_edges(self.edges, matrix.shape[1])
         masses = self.bin_masses
         out = np.empty(matrix.shape, dtype=np.float64)
-        for rows, block in latent_blocks(matrix):
+
+        def look_up(rows: slice, block: NDArray[np.floating]) -> None:
             out[rows] = np.take_along_axis(masses, bin_indices(self.edges, block), axis=1).T
+
+        for _ in over_blocks(matrix, look_up):
+            pass
         return out
 
     def merge(self, other: LatentHistograms) -> LatentHistograms:
@@ -148,6 +139,7 @@ def build_histograms(
     weights: NDArray[Any] | None = None,
     edges: NDArray[Any] | None = None,
     chunk: int | None = None,
+    num_threads: int | None = None,
 ) -> LatentHistograms:
     """Return the histograms of ``latents``, counted exactly.
 
@@ -163,6 +155,7 @@ def build_histograms(
         edges: shape (latent, bin + 1), bins to use in place of equal ones, such as those of an
             earlier histogram.
         chunk: rows read at once; chosen to fit the cache where None. The result is the same.
+        num_threads: as many as there are cores where None. The result is the same.
 
     Raises:
         DataError: no images or dimensions, a value that is not finite (its row is named), a
@@ -172,21 +165,30 @@ def build_histograms(
     if edges is None:
         if num_bins < 1:
             raise DataError(f"a histogram needs at least one bin, not {num_bins}")
-        cuts = _equal_edges(matrix, num_bins=num_bins, chunk=chunk)
+        low, high = _ranges(matrix, chunk=chunk, num_threads=num_threads)
+        cuts = equal_edges(low, high, num_bins=num_bins)
     else:
         cuts = np.asarray(edges, dtype=np.float64)
         _check_edges(cuts, matrix.shape[1])
     image_weights = None if weights is None else _image_weights(weights, len(matrix))
-    counts = np.zeros((len(cuts), cuts.shape[1] - 1))
-    for rows, block in latent_blocks(matrix, chunk=chunk):
+    like = len(cuts), cuts.shape[1] - 1
+
+    def count(rows: slice, block: NDArray[np.floating]) -> NDArray[np.float64]:
         part = None if image_weights is None else image_weights[rows]
-        for latent, bins in enumerate(bin_indices(cuts, block)):
-            counts[latent] += np.bincount(bins, weights=part, minlength=counts.shape[1])
+        return cell_totals(cell_indices(cuts, block), like, part)
+
+    counts = np.zeros(like)
+    for part in over_blocks(matrix, count, chunk=chunk, num_threads=num_threads):
+        counts += part
     return LatentHistograms(edges=cuts, counts=counts)
 
 
 def kl_per_latent(
-    mu: LatentArray, log_var: LatentArray, *, weights: NDArray[Any] | None = None
+    mu: LatentArray,
+    log_var: LatentArray,
+    *,
+    weights: NDArray[Any] | None = None,
+    num_threads: int | None = None,
 ) -> NDArray[np.float64]:
     """Return each dimension's KL divergence from the prior, in nats, shape (latent,).
 
@@ -197,6 +199,7 @@ def kl_per_latent(
         mu: shape (image, latent), the posterior's mean.
         log_var: shape (image, latent), the natural log of the posterior's variance.
         weights: shape (image,), how often each image counts, not all 0; once where None.
+        num_threads: as many as there are cores where None. The result is the same.
 
     Raises:
         DataError: the shapes differ, or a value is not finite or too large to square.
@@ -206,88 +209,21 @@ def kl_per_latent(
         raise DataError(f"mu has shape {means.shape} and log_var {log_vars.shape}")
     image_weights = np.ones(len(means)) if weights is None else _image_weights(weights, len(means))
     total = np.zeros(means.shape[1])
-    blocks = zip(latent_blocks(means), latent_blocks(log_vars), strict=True)
-    with np.errstate(over="ignore"):  # told in words below
-        for (rows, mean), (_, spread) in blocks:
-            total += (mean**2 + np.expm1(spread) - spread) @ image_weights[rows]
+
+    def divergence_of(rows: slice, mean: NDArray[np.floating]) -> NDArray[np.float64]:
+        spread = read_block(log_vars, rows, dtype=np.float64)
+        with np.errstate(over="ignore"):  # told in words below
+            terms: NDArray[np.float64] = mean**2 + np.expm1(spread) - spread
+            return terms @ image_weights[rows]
+
+    with np.errstate(over="ignore"):
+        for part in over_blocks(means, divergence_of, dtype=np.float64, num_threads=num_threads):
+            total += part
     if not np.isfinite(total).all():
         latent = int(np.flatnonzero(~np.isfinite(total))[0])
         raise DataError("the KL divergence is too large for float64", where=f"latent {latent}")
     divergence: NDArray[np.float64] = np.maximum(total, 0.0) / (2 * image_weights.sum())
     return divergence
-
-
-def as_matrix(latents: LatentArray) -> NDArray[Any]:
-    """Return ``latents`` as a NumPy array of shape (image, latent), copied only if it must be.
-
-    Raises:
-        DataError: not a matrix of real numbers, or an empty one.
-    """
-    array: Any = latents
-    if hasattr(array, "detach"):
-        array = array.detach().cpu()
-        if array.is_floating_point() and array.element_size() < 4:
-            array = array.float()  # NumPy knows no bfloat16
-        array = array.numpy()
-    matrix: NDArray[Any] = np.asanyarray(array)
-    if matrix.ndim != 2 or 0 in matrix.shape or matrix.dtype.kind not in "fiu":
-        raise DataError(
-            f"latents must be real numbers of shape (image, latent), at least one of each, not "
-            f"{matrix.dtype} of shape {matrix.shape}"
-        )
-    return matrix
-
-
-def bin_indices(edges: NDArray[np.float64], block: NDArray[np.float64]) -> NDArray[np.integer]:
-    """Return the bin of each value, shape (latent, image), in [0, bin).
-
-    A value on an edge belongs to the bin above it; the outermost bins are open.
-
-    Args:
-        edges: shape (latent, bin + 1), each row non-decreasing.
-        block: shape (latent, image), finite.
-    """
-    inner = edges[:, 1:-1]
-    if inner.shape[1] > _MOST_COMPARED:
-        bins = np.empty(block.shape, dtype=np.intp)
-        for latent, values in enumerate(block):
-            bins[latent] = np.searchsorted(inner[latent], values, side="right")
-        return bins
-    # Comparing with each edge in turn has no branches to mispredict: some four times as
-    # fast as a search at ten bins.
-    passed = np.zeros(block.shape, dtype=np.uint8)
-    for cuts in inner.T:
-        passed += block >= cuts[:, np.newaxis]
-    return passed
-
-
-def latent_blocks(
-    matrix: NDArray[Any], *, chunk: int | None = None
-) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-    """Yield blocks of consecutive rows, as (rows, values of shape (latent, row)).
-
-    The values are float64 and contiguous in each dimension.
-
-    Args:
-        matrix: shape (image, latent).
-        chunk: rows in a block; chosen to fit the cache where None.
-
-    Raises:
-        DataError: a value is not finite; names its row and dimension.
-    """
-    step = max(1, _BLOCK_VALUES // matrix.shape[1]) if chunk is None else max(1, chunk)
-    for start in range(0, len(matrix), step):
-        rows = slice(start, min(start + step, len(matrix)))
-        block = np.ascontiguousarray(matrix[rows].T, dtype=np.float64)
-        finite = np.isfinite(block)
-        if not finite.all():
-            row, latent = (int(place) for place in np.argwhere(~finite.T)[0])
-            raise DataError(
-                f"the value of dimension {latent} is {block[latent, row]}",
-                where=f"latents, row {start + row}",
-                hint="An encoder gives such values when its training diverged; look at its loss",
-            )
-        yield rows, block
 
 
 def _check_edges(edges: NDArray[np.float64], num_latents: int) -> None:
@@ -300,13 +236,21 @@ def _check_edges(edges: NDArray[np.float64], num_latents: int) -> None:
         raise DataError("histogram edges must be finite and in ascending order")
 
 
-def _equal_edges(matrix: NDArray[Any], *, num_bins: int, chunk: int | None) -> NDArray[np.float64]:
+def _ranges(
+    matrix: NDArray[Any], *, chunk: int | None, num_threads: int | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     low = np.full(matrix.shape[1], np.inf)
     high = np.full(matrix.shape[1], -np.inf)
-    for _, block in latent_blocks(matrix, chunk=chunk):
-        np.minimum(low, block.min(axis=1), out=low)
-        np.maximum(high, block.max(axis=1), out=high)
-    return equal_edges(low, high, num_bins=num_bins)
+    ends = over_blocks(
+        matrix,
+        lambda _, block: (block.min(axis=1), block.max(axis=1)),
+        chunk=chunk,
+        num_threads=num_threads,
+    )
+    for smallest, largest in ends:
+        np.minimum(low, smallest, out=low)
+        np.maximum(high, largest, out=high)
+    return low, high
 
 
 def equal_edges(

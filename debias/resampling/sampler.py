@@ -14,11 +14,13 @@ from torch.utils.data import Sampler
 
 from debias.errors import CheckpointError, ConfigError, DataError, UsageError
 from debias.resampling import histogram
-from debias.resampling.draws import DrawMethod, draw_epoch
-from debias.resampling.histogram import LatentArray
+from debias.resampling.blocks import LatentArray, as_matrix
+from debias.resampling.draws import DrawMethod, draw_epoch, shuffled
 from debias.resampling.settings import ResamplingSettings
 from debias.resampling.weights import SamplingWeights, WeightHealth, sampling_weights
 from debias.seeding import numpy_generator
+
+_LISTED = 2**16  # draws made plain integers at a time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -141,7 +143,7 @@ class AdaptiveSampler(Sampler[int]):
             method=self.method,
         )
         self.epoch += 1
-        return iter(draws[self.rank :: self.num_replicas].tolist())
+        return _integers(draws[self.rank :: self.num_replicas])
 
     def update(
         self,
@@ -169,7 +171,7 @@ class AdaptiveSampler(Sampler[int]):
             if kl_per_latent is not None:
                 raise UsageError("give log_var or kl_per_latent, not both")
             kl_per_latent = histogram.kl_per_latent(latents, log_var)
-        matrix = histogram.as_matrix(latents)
+        matrix = as_matrix(latents)
         if len(matrix) != self.num_images:
             raise DataError(
                 f"latents of {len(matrix)} images for a sampler of {self.num_images}",
@@ -267,11 +269,18 @@ def _successive_passes(num_rows: int, *, start: int, length: int, seed: int) -> 
     """Return a stretch of the endless sequence of shuffled passes over ``num_rows`` rows."""
     first, last = start // num_rows, (start + length - 1) // num_rows
     passes = [
-        numpy_generator(seed, "non-faces", number).permutation(num_rows)
+        shuffled(np.arange(num_rows), generator=numpy_generator(seed, "non-faces", number))
         for number in range(first, last + 1)
     ]
     offset = start - first * num_rows
-    return np.concatenate(passes)[offset : offset + length]
+    rows = passes[0] if len(passes) == 1 else np.concatenate(passes)
+    return rows[offset : offset + length]
+
+
+def _integers(rows: NDArray[np.int64]) -> Iterator[int]:
+    """Yield plain integers: a list of all would take four times the memory of the rows."""
+    for start in range(0, len(rows), _LISTED):
+        yield from rows[start : start + _LISTED].tolist()
 
 
 def _check_rank(rank: int, num_replicas: int) -> None:

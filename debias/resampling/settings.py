@@ -35,6 +35,8 @@ class ResamplingSettings:
             left out of ``product``, ``margin`` and ``max``.
         latents: the dimensions to balance, active or not, whatever the rule; empty for all
             active ones (``paper``: all).
+        unexplained: whether ``margin`` counts the margin itself too, by the share of its variance
+            that no active dimension explains. Where ``latents`` are named, only they count.
         refresh: epochs between two rebuilds of the weights, at least 1.
         warmup: epochs drawn uniformly first, since an untrained encoder describes no face.
         outliers: ``downweight`` draws what looks like junk, and not like rare faces, at most as
@@ -55,6 +57,7 @@ class ResamplingSettings:
     cap: float = 20.0
     activity_threshold: float = 0.1
     latents: tuple[int, ...] = ()
+    unexplained: bool = True
     refresh: int = 1
     warmup: int = 1
     outliers: OutlierRule = "keep"

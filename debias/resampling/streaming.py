@@ -19,8 +19,8 @@ been drawn gets the mean log weight.
 
 Over several processes each keeps the latents of the faces that it trained on. Which process drew a
 face last follows from the plan of the epoch, which all know, so it need not be told. What the
-processes add up is of shape (latent, bin), and in the end a log weight and the drivers of each
-face; latents stay where they were made.
+processes add up is of shape (latent, bin), and in the end a log weight, a margin and the drivers of
+each face; latents stay where they were made.
 """
 
 from __future__ import annotations
@@ -202,13 +202,20 @@ class LatentStream:
             factors=factors,
         )
         log_weights, drivers = scored.join(matrix)
-        of_all = np.zeros((len(self._owners), 1 + drivers.shape[1]))
-        of_all[own] = np.column_stack([log_weights, drivers])
+        own_margins = np.zeros(len(own)) if self._margins is None else self._margins[own]
+        of_all = np.zeros((len(self._owners), 2 + drivers.shape[1]))
+        of_all[own] = np.column_stack([log_weights, own_margins, drivers])
         of_all = self._add_up(of_all)
         unseen = self._owners == _NOBODY
-        of_all[unseen, 0] = of_all[~unseen, 0].mean()
-        of_all[unseen, 1:] = NO_DRIVER
-        return weights_of(of_all[:, 0], of_all[:, 1:].astype(np.int64), scored, settings=settings)
+        of_all[unseen, :2] = of_all[~unseen, :2].mean(axis=0)
+        of_all[unseen, 2:] = NO_DRIVER
+        return weights_of(
+            of_all[:, 0],
+            of_all[:, 2:].astype(np.int32),
+            scored,
+            settings=settings,
+            margins=of_all[:, 1],
+        )
 
     def latest_counts(self, edges: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return how many faces have their latest latents in each bin, over all processes.

@@ -9,8 +9,9 @@ the score s_l = -log(Q_l(z_l) + alpha), and a rule joins the scores of all dimen
   [0, 1] that keeps the effective sample size at its target, and no weight above a cap.
 - ``margin``: the tempered product again, of the dimensions that the classifier's margin depends
   on: s_l counts by the share of the margin's variance that the dimension explains, and only in
-  bins that are rarer than most and whose faces have a mean margin below that of all; see
-  :mod:`.margin`. Its factors are below 1, so here t may be up to 1,000.
+  bins that are rarer than most and whose faces have a mean margin below that of all. What no
+  dimension explains, the margin itself counts for, as one dimension more; see :mod:`.margin`.
+  These factors are below 1, so here t may be up to 1,000.
 - ``max``: each dimension's exp(s_l) is normalised over the images, and an image takes its
   largest: the rule of MIT's teaching lab. Two things differ. The lab adds its constant to a
   density, so its strength depends on the scale of each latent; here it is added to a mass (the
@@ -33,14 +34,10 @@ from numpy.typing import NDArray
 
 from debias.errors import ConfigError, DataError
 from debias.resampling.activity import active_latents
+from debias.resampling.blocks import LatentArray, as_matrix
 from debias.resampling.drivers import join_scores, top_drivers
-from debias.resampling.histogram import (
-    LatentArray,
-    LatentHistograms,
-    as_matrix,
-    build_histograms,
-)
-from debias.resampling.margin import margin_factors
+from debias.resampling.histogram import LatentHistograms, build_histograms
+from debias.resampling.margin import low_margin_scores, margin_factors
 from debias.resampling.outliers import hold_down
 from debias.resampling.settings import LARGEST_TEMPER, ResamplingSettings
 from debias.resampling.tempering import capped_softmax, effective_sample_size, temper_weights
@@ -60,6 +57,8 @@ class WeightHealth:
             temper.
         num_capped: images held at the cap.
         num_held_down: outliers that the rule would draw more often than the mean image.
+        unexplained: what the margin itself counts beside the dimensions, in [0, 1]: the share of
+            its variance that none of them explains; 0 for rules other than ``margin``.
         active: the active dimensions: those that vary and, where the KL divergence is known,
             reach the threshold.
         balanced: the dimensions that the weights are made of.
@@ -74,6 +73,7 @@ class WeightHealth:
     temper: float
     num_capped: int
     num_held_down: int
+    unexplained: float
     active: tuple[int, ...]
     balanced: tuple[int, ...]
     nothing_to_balance: bool
@@ -103,7 +103,7 @@ class SamplingWeights:
 
     probabilities: NDArray[np.float64]
     log_weights: NDArray[np.float64]
-    drivers: NDArray[np.int64]
+    drivers: NDArray[np.int32]
     health: WeightHealth
 
 
@@ -115,6 +115,7 @@ def sampling_weights(
     histograms: LatentHistograms | None = None,
     outliers: NDArray[np.bool_] | None = None,
     margins: NDArray[np.float64] | None = None,
+    num_threads: int | None = None,
 ) -> SamplingWeights:
     """Return how often each image should be drawn, by the rule in ``settings``.
 
@@ -130,6 +131,7 @@ def sampling_weights(
             mean weight, and those of the others rise in proportion.
         margins: the log odds of "face" that a classifier gives each image, shape (image,);
             needed by ``margin``.
+        num_threads: as many as there are cores where None. The result is the same, bit for bit.
 
     Raises:
         DataError: latents or margins that are not finite, or shapes that do not fit; ``margin``
@@ -138,18 +140,28 @@ def sampling_weights(
     """
     matrix = as_matrix(latents)
     if histograms is None:
-        histograms = build_histograms(matrix, num_bins=settings.num_bins)
-        counts = histograms.counts
+        own = build_histograms(matrix, num_bins=settings.num_bins, num_threads=num_threads)
+        histograms, counts = own, own.counts
     else:
-        counts = build_histograms(matrix, edges=histograms.edges).counts
+        own = build_histograms(matrix, edges=histograms.edges, num_threads=num_threads)
+        counts = own.counts
     factors = None
     if settings.rule == "margin":
-        factors = margin_factors(matrix, histograms, _checked_margins(margins, len(matrix)))
+        margins = _checked_margins(margins, len(matrix))
+        factors = margin_factors(matrix, histograms, margins, num_threads=num_threads)
     scored = score_bins(
         histograms, counts, settings=settings, kl_per_latent=kl_per_latent, factors=factors
     )
-    log_weights, drivers = scored.join(matrix)
-    return weights_of(log_weights, drivers, scored, settings=settings, outliers=outliers)
+    log_weights, drivers = scored.join(matrix, num_threads=num_threads)
+    return weights_of(
+        log_weights,
+        drivers,
+        scored,
+        settings=settings,
+        outliers=outliers,
+        margins=margins,
+        num_threads=num_threads,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -162,6 +174,8 @@ class BinScores:
         active: the active dimensions.
         balanced: those whose scores count.
         take_largest: whether an image takes the largest score of its bins, not their sum.
+        unexplained: what the margin itself counts: the share of its variance that no balanced
+            dimension explains, in [0, 1]; 0 for rules other than ``margin``.
     """
 
     histograms: LatentHistograms
@@ -169,11 +183,19 @@ class BinScores:
     active: NDArray[np.int64]
     balanced: NDArray[np.int64]
     take_largest: bool
+    unexplained: float
 
-    def join(self, matrix: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    def join(
+        self, matrix: NDArray[Any], *, num_threads: int | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
         """Return log weights and drivers of images; see :func:`.drivers.join_scores`."""
         return join_scores(
-            matrix, self.histograms, self.scores, self.balanced, take_largest=self.take_largest
+            matrix,
+            self.histograms,
+            self.scores,
+            self.balanced,
+            take_largest=self.take_largest,
+            num_threads=num_threads,
         )
 
 
@@ -196,42 +218,58 @@ def score_bins(
             it; None for the other rules.
     """
     active = active_latents(counts, kl_per_latent, threshold=settings.activity_threshold)
-    scores = _scores(histograms.bin_masses, counts, settings)
+    balanced = _balanced_latents(active, settings, counts.shape[0])
+    scores, unexplained = _scores(histograms.bin_masses, counts, settings), 0.0
+    if factors is not None:
+        scores = np.maximum(scores, 0) * factors
+        if settings.unexplained and not settings.latents:
+            unexplained = max(0.0, 1 - float(factors[balanced].max(axis=1).sum()))
     return BinScores(
         histograms=histograms,
-        scores=scores if factors is None else np.maximum(scores, 0) * factors,
+        scores=scores,
         active=active,
-        balanced=_balanced_latents(active, settings, counts.shape[0]),
+        balanced=balanced,
         take_largest=settings.rule == "max",
+        unexplained=unexplained,
     )
 
 
 def weights_of(
     log_weights: NDArray[np.float64],
-    drivers: NDArray[np.int64],
+    drivers: NDArray[np.int32],
     scored: BinScores,
     *,
     settings: ResamplingSettings,
     outliers: NDArray[np.bool_] | None = None,
+    margins: NDArray[np.float64] | None = None,
+    num_threads: int | None = None,
 ) -> SamplingWeights:
     """Return the weights of images whose log weights are known, tempered as the rule asks.
 
     Args:
-        log_weights: of all images, shape (image,).
+        log_weights: what the dimensions give all images, shape (image,).
         drivers: shape (image, driver).
         scored: what they were joined from.
         settings: the rule and its strength.
         outliers: as :func:`sampling_weights` takes them.
+        margins: of all images; needed where something is left unexplained.
+        num_threads: as many as there are cores where None.
     """
+    if scored.unexplained:
+        assert margins is not None
+        own = low_margin_scores(margins, num_bins=settings.num_bins, alpha=settings.alpha)
+        log_weights = log_weights + scored.unexplained * own
     if settings.rule in LARGEST_TEMPER:
         temper, probabilities = temper_weights(
             log_weights,
             target_ess=settings.target_ess,
             cap=settings.cap,
             largest=LARGEST_TEMPER[settings.rule],
+            num_threads=num_threads,
         )
     else:
-        temper, probabilities = 1.0, capped_softmax(log_weights, cap=math.inf)
+        temper = 1.0
+        probabilities = capped_softmax(log_weights, cap=math.inf, num_threads=num_threads)
     probabilities, num_held_down = hold_down(probabilities, outliers)
     health = _health(
         probabilities,
@@ -240,6 +278,7 @@ def weights_of(
         scored.balanced,
         temper=temper,
         num_held_down=num_held_down,
+        unexplained=scored.unexplained,
         settings=settings,
     )
     return SamplingWeights(
@@ -262,7 +301,7 @@ def given_weights(probabilities: NDArray[np.float64]) -> SamplingWeights:
     return SamplingWeights(
         probabilities=shares,
         log_weights=np.log(shares),
-        drivers=np.empty((shares.size, 0), dtype=np.int64),
+        drivers=np.empty((shares.size, 0), dtype=np.int32),
         health=WeightHealth(
             num_images=shares.size,
             effective_sample_size=effective_sample_size(shares),
@@ -270,6 +309,7 @@ def given_weights(probabilities: NDArray[np.float64]) -> SamplingWeights:
             temper=1.0,
             num_capped=0,
             num_held_down=0,
+            unexplained=0.0,
             active=(),
             balanced=(),
             nothing_to_balance=False,
@@ -324,24 +364,26 @@ def _scores(
 
 def _health(
     probabilities: NDArray[np.float64],
-    drivers: NDArray[np.int64],
+    drivers: NDArray[np.int32],
     active: NDArray[np.int64],
     balanced: NDArray[np.int64],
     *,
     temper: float,
     num_held_down: int,
+    unexplained: float,
     settings: ResamplingSettings,
 ) -> WeightHealth:
-    relative = probabilities * probabilities.size
-    at_cap = relative >= settings.cap * (1 - 1e-9)  # reached but for rounding
+    # Reached but for rounding; compared without a further vector of the images' length.
+    at_cap = probabilities >= settings.cap / probabilities.size * (1 - 1e-9)
     top, shares = top_drivers(drivers, probabilities)
     return WeightHealth(
         num_images=probabilities.size,
         effective_sample_size=effective_sample_size(probabilities),
-        largest_over_mean=float(relative.max()),
+        largest_over_mean=float(probabilities.max() * probabilities.size),
         temper=temper,
         num_capped=int(at_cap.sum()) if settings.rule in LARGEST_TEMPER else 0,
         num_held_down=num_held_down,
+        unexplained=unexplained,
         active=tuple(active.tolist()),
         balanced=tuple(balanced.tolist()),
         nothing_to_balance=settings.rule != "uniform" and balanced.size == 0,

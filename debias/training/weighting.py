@@ -145,5 +145,6 @@ def health_figures(weights: SamplingWeights) -> dict[str, float]:
         "largest_over_mean": health.largest_over_mean,
         "active_units": float(len(health.active)),
         "held_down": float(health.num_held_down),
+        "margin_unexplained": health.unexplained,
         **{f"top_driver_{rank}": float(driver) for rank, driver in enumerate(top, start=1)},
     }

@@ -27,8 +27,11 @@ from variants import variants  # noqa: E402
 
 TASK = "dark-3"
 SEEDS = (100, 101)
-BASE = "margin-0.3"
-STRENGTHS = ("margin-0.2", BASE, "margin-0.5", "product-0.2", "product-0.3", "product-0.5")
+BASE = "whole-margin-0.3"
+STRENGTHS = (
+    *("whole-margin-0.2", BASE, "whole-margin-0.5", "margin-0.3"),
+    *("product-0.2", "product-0.3", "product-0.5"),
+)
 COMPARED = ("plain", "vae", *STRENGTHS, *(variant.name for variant in variants()))
 
 

@@ -16,7 +16,6 @@ from weighers import (
     group_balanced,
     local_margin,
     low_margin,
-    margin_and_rest,
     mixture,
     neighbours,
 )
@@ -68,12 +67,19 @@ def _methods() -> Iterator[Method]:
             f"margin-{share}",
             f"DB-VAE, the product of what the margin depends on, tempered to {share}",
             "resampling.rule=margin",
+            "resampling.unexplained=false",
             ess,
         )
-        for rule in ("product", "margin"):
+        yield by_settings(
+            f"whole-margin-{share}",
+            f"margin-{share} and, for what no latent explains, the margin itself",
+            "resampling.rule=margin",
+            ess,
+        )
+        for name, rule in (("product", "product"), ("whole-margin", "margin")):
             yield by_settings(
-                f"{rule}-{share}-streamed",
-                f"{rule}-{share}, by latents of the training batches, no face encoded for it",
+                f"{name}-{share}-streamed",
+                f"{name}-{share}, by latents of the training batches, no face encoded for it",
                 f"resampling.rule={rule}",
                 ess,
                 "resampling.histograms=streamed",
@@ -99,22 +105,14 @@ def _methods() -> Iterator[Method]:
             ess,
         )
         yield by_weights(
+            f"local-margin-{share}",
+            "the mean margin of a face's neighbours in the classifier's features",
+            lambda context: local_margin(),
+            ess,
+        )
+        yield by_weights(
             f"ita-{share}", "skin tone estimated from pixels", lambda context: by_tone(), ess
         )
-    ess = "resampling.target_ess=0.3"
-    yield by_weights(
-        "whole-margin-0.3",
-        "DB-VAE, margin-0.3 and, for what no latent explains, the margin itself",
-        lambda context: margin_and_rest(),
-        ess,
-        architecture="db-vae",
-    )
-    yield by_weights(
-        "local-margin-0.3",
-        "the mean margin of a face's neighbours in the classifier's features",
-        lambda context: local_margin(),
-        ess,
-    )
     for epochs, factor in ((2, 5.0), (2, 20.0), (4, 20.0)):
         yield Method(
             name=f"jtt-{epochs}-{factor:g}",

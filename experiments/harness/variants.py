@@ -1,4 +1,4 @@
-"""Variants of ``margin-0.3``, each with one thing changed: the ablations."""
+"""Variants of ``whole-margin-0.3``, each with one thing changed: the ablations."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from debias.models.db_vae import FaceModel
 from debias.resampling.weights import SamplingWeights, given_weights
 from debias.training.weighting import Rebuild, face_weights, latent_weigher
 
+BASE_NAME = "whole-margin-0.3"
 BASE = ("resampling.rule=margin", "resampling.target_ess=0.3")
 CHANGED = {
     "all-latents": ("no latent is left out", "resampling.activity_threshold=0"),
@@ -39,12 +40,12 @@ CHANGED = {
 
 
 def variants() -> Iterator[Method]:
-    """Yield the variants, named ``margin-0.3+CHANGE``."""
+    """Yield the variants, named ``whole-margin-0.3+CHANGE``."""
     for name, (summary, *changes) in CHANGED.items():
-        yield by_settings(f"margin-0.3+{name}", f"margin-0.3, {summary}", *BASE, *changes)
+        yield by_settings(f"{BASE_NAME}+{name}", f"{BASE_NAME}, {summary}", *BASE, *changes)
     yield Method(
-        name="margin-0.3+loss-weights",
-        summary="margin-0.3, uniform draws: the weights multiply the classification losses",
+        name=f"{BASE_NAME}+loss-weights",
+        summary=f"{BASE_NAME}, uniform draws: the weights multiply the classification losses",
         train=weighted_losses,
     )
     for share in ("0.3", "0.5"):

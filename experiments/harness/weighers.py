@@ -6,7 +6,6 @@ part read no label of any kind; those of the second read who belongs to which gr
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -23,11 +22,10 @@ from debias.audit.skin_pixels import skin_measures
 from debias.inference.encode import encode
 from debias.inference.predict import predict_logits
 from debias.metrics.counts import UNKNOWN
-from debias.resampling.histogram import build_histograms, kl_per_latent
-from debias.resampling.margin import margin_factors
+from debias.resampling.histogram import kl_per_latent
 from debias.resampling.settings import LARGEST_TEMPER
 from debias.resampling.tempering import temper_weights
-from debias.resampling.weights import SamplingWeights, given_weights, sampling_weights
+from debias.resampling.weights import SamplingWeights, given_weights
 from debias.seeding import numpy_generator
 from debias.training.weighting import Rebuild, Weigher
 
@@ -101,37 +99,6 @@ def mixture(num_components: int = 16) -> Weigher:
 def low_margin() -> Weigher:
     """Return weights by the classifier's own margin: the lower the logit, the more often."""
     return tempered(lambda rebuild: -predict_logits(rebuild.model, rebuild.store, rebuild.faces))
-
-
-def margin_and_rest() -> Weigher:
-    """Return the rule ``margin`` with the margin itself as one more dimension.
-
-    It counts for the share of its variance that no latent explains.
-    """
-
-    def logs(rebuild: Rebuild) -> Floats:
-        encoded = encode(rebuild.model, rebuild.store, rebuild.faces, autocast=rebuild.autocast)
-        assert encoded.log_var is not None
-        assert encoded.logit is not None
-        settings = dataclasses.replace(rebuild.settings, rule="margin")
-        nats = kl_per_latent(encoded.mu, encoded.log_var)
-        weights = sampling_weights(
-            encoded.mu, settings=settings, kl_per_latent=nats, margins=encoded.logit
-        )
-        latents = build_histograms(encoded.mu, num_bins=settings.num_bins)
-        shares = margin_factors(encoded.mu, latents, encoded.logit).max(axis=1)
-        explained = shares[list(weights.health.balanced)].sum()
-        rest = max(0.0, 1 - explained)
-        column = encoded.logit[:, np.newaxis]
-        own = build_histograms(column, num_bins=settings.num_bins)
-        score = -np.log(own.mass(column)[:, 0] + settings.alpha)
-        low = encoded.logit < encoded.logit.mean()
-        joined: Floats = weights.log_weights + rest * np.where(
-            low, np.maximum(score - score.mean(), 0), 0
-        )
-        return joined
-
-    return tempered(logs)
 
 
 def local_margin(num_neighbours: int = 20) -> Weigher:

@@ -50,16 +50,10 @@ from tasks import TASKS, RealTask, find_task  # noqa: E402
 SCREEN_TASKS = ("dark-3", "dark-3-junk", "dark-glasses")
 SCREEN_SEEDS = (100, 101)
 FINAL_SEEDS = (1, 2, 3, 4, 5)
-LEADER = "margin-0.3"
+LEADER = "whole-margin-0.3"
 FINAL_METHODS = (
-    "plain",
-    "vae",
-    "max",
-    "product-0.5",
-    "margin-0.3",
-    "low-margin-0.3",
-    "ita-0.3",
-    "group-balanced",
+    *("plain", "max", "product-0.5", "margin-0.3", "whole-margin-0.3"),
+    *("low-margin-0.3", "local-margin-0.3", "jtt-2-20"),
 )
 
 

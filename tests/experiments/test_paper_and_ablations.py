@@ -59,14 +59,15 @@ def test_the_papers_table_is_made_and_printed_again(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_variants_change_what_they_say(folder: Path) -> None:
-    names = ("margin-0.3", "margin-0.3+loss-weights", "margin-0.3+bins-5", "two-stage-0.3")
+    base = "whole-margin-0.3"
+    names = (base, f"{base}+loss-weights", f"{base}+bins-5", "two-stage-0.3")
     run("ablations", folder, "--methods", ",".join(names))
     made = {
         name: json.loads((folder / "ablations" / "dark-3" / f"{name}-seed100.json").read_text())
         for name in names
     }
     drawn = {name: each["weights"][-1]["effective_share"] for name, each in made.items()}
-    assert drawn["margin-0.3+loss-weights"] == pytest.approx(1)  # losses are weighted, not draws
+    assert drawn[f"{base}+loss-weights"] == pytest.approx(1)  # losses are weighted, not draws
     scores = {json.dumps(each["auc"]) for each in made.values()}
     assert len(scores) == len(names)  # four trainings, and not one four times
 

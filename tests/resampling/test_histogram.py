@@ -11,13 +11,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from debias.errors import DataError
-from debias.resampling.histogram import (
-    LatentHistograms,
-    as_matrix,
-    bin_indices,
-    build_histograms,
-    kl_per_latent,
-)
+from debias.resampling.bins import bin_indices
+from debias.resampling.blocks import as_matrix
+from debias.resampling.histogram import LatentHistograms, build_histograms, kl_per_latent
 
 
 def gaussian(num_images: int, num_latents: int, *, seed: int = 0) -> NDArray[np.float64]:

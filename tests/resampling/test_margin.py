@@ -11,8 +11,9 @@ import statsmodels.api as sm
 from numpy.typing import NDArray
 
 from debias.errors import DataError
-from debias.resampling.histogram import bin_indices, build_histograms
-from debias.resampling.margin import margin_factors
+from debias.resampling.bins import bin_indices
+from debias.resampling.histogram import build_histograms
+from debias.resampling.margin import low_margin_scores, margin_factors
 from debias.resampling.settings import ResamplingSettings
 from debias.resampling.weights import SamplingWeights, sampling_weights
 
@@ -71,8 +72,51 @@ def test_a_single_hard_face_among_easy_ones_is_not_drawn_more_than_its_neighbour
     middle = np.abs(mu).max(axis=1).argsort()[:200]
     wrong, neighbours = middle[0], middle[1:]
     margins[wrong] = -20
-    weights = weigh(mu, margins).probabilities
+    weights = weigh(mu, margins, unexplained=False).probabilities
     assert weights[wrong] == pytest.approx(np.median(weights[neighbours]), rel=0.5)
+
+
+@pytest.fixture(scope="module")
+def hidden() -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Latents that explain half of the margin, and a kind of face that they say nothing of."""
+    generator = np.random.default_rng(5)
+    mu = generator.normal(size=(NUM_FACES, 3))
+    margins = 6 + mu[:, 0] + generator.normal(size=NUM_FACES)
+    kind = np.arange(NUM_FACES) < NUM_RARE
+    margins[kind] -= 5
+    return mu, margins, kind
+
+
+def test_what_no_latent_explains_the_margin_itself_counts_for(
+    hidden: tuple[Floats, Floats, NDArray[np.bool_]],
+) -> None:
+    mu, margins, kind = hidden
+    whole, latents = weigh(mu, margins), weigh(mu, margins, unexplained=False)
+    assert latents.probabilities[kind].sum() < 1.5 * kind.mean()
+    assert whole.probabilities[kind].sum() > 3 * kind.mean()
+    factors = margin_factors(mu, build_histograms(mu), margins)
+    assert whole.health.unexplained == pytest.approx(1 - factors.max(axis=1).sum())
+    assert 0.5 < whole.health.unexplained < 0.9
+    assert latents.health.unexplained == 0
+
+
+def test_where_latents_are_named_only_they_count(
+    hidden: tuple[Floats, Floats, NDArray[np.bool_]],
+) -> None:
+    mu, margins, kind = hidden
+    named = weigh(mu, margins, latents=(0,))
+    assert named.health.unexplained == 0
+    assert named.probabilities[kind].sum() < 1.5 * kind.mean()
+
+
+def test_scores_of_low_margins_known_answer() -> None:
+    margins = np.r_[np.full(8, 10.0), 0.0, 20.0]
+    scores = low_margin_scores(margins, num_bins=2, alpha=0.1)
+    rare, common = -np.log(0.1 + 0.1), -np.log(0.9 + 0.1)
+    # Two bins, [0, 10) and [10, 20]: one margin and nine.
+    expected = np.zeros(10)
+    expected[8] = rare - (rare + 9 * common) / 10
+    np.testing.assert_allclose(scores, expected, atol=1e-15)
 
 
 def test_the_factors_are_the_adjusted_share_of_variance_that_regression_on_the_bins_explains() -> (
