@@ -71,14 +71,14 @@ class Amount:
 
 FULL = Amount(
     fractions=(0.1, 0.5),
-    settings=("training.epochs=1",),
+    settings=("training.epochs=1", "target_fpr=0.05"),
     store_images=300_000,
     rounds=3,
     batches=100,
     prepares=True,
 )
 TINY = Amount(
-    fractions=(0.02, 0.04),
+    fractions=(0.03, 0.06),
     settings=SMALL_MODEL,
     store_images=2000,
     rounds=2,

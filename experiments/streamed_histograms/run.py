@@ -175,6 +175,8 @@ def compared(
     active = nats >= rebuild.settings.activity_threshold
     exact = build_histograms(encoding.mu, edges=streamed.edges).bin_masses
     apart = total_variation(streamed.bin_masses, exact)[active]
+    own = build_histograms(encoding.mu, num_bins=rebuild.settings.num_bins).bin_masses
+    apart_in_own = total_variation(streamed.bin_masses, own)[active]
     by_encoding = sampling_weights(
         encoding.mu, settings=rebuild.settings, kl_per_latent=nats, margins=encoding.logit
     )
@@ -184,6 +186,7 @@ def compared(
         "active_streamed": len(weights.health.active),
         "mean": float(apart.mean()) if active.any() else 0.0,
         "largest": float(apart.max(initial=0.0)),
+        "mean_in_own": float(apart_in_own.mean()) if active.any() else 0.0,
         "mean_of_latest": float(total_variation(latest, exact)[active].mean())
         if active.any()
         else 0.0,
@@ -230,6 +233,7 @@ def distance_table(runs: Sequence[dict[str, Any]]) -> list[str]:
         "active": "active",
         "apart, mean": "mean",
         "largest": "largest",
+        "each in its own bins": "mean_in_own",
         "of the latest latents": "mean_of_latest",
         "probabilities apart": "probabilities",
         "dark faces' share (%)": "dark",
