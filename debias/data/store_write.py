@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import BinaryIO
@@ -13,32 +13,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from debias.data.decode import Crop, DecodeSettings, ImageError, decode_windows, read_bytes
+from debias.data.decode import DecodeSettings, ImageError, decode_windows, read_bytes
 from debias.data.digests import READ_FAILED, digest_bytes
 from debias.data.pool import in_order
+from debias.data.source_files import FAILURE_COLUMNS, SourceFile
 from debias.data.tables import write_table
 from debias.errors import DataError
 
-FAILURE_COLUMNS = ["image_id", "path", "reason"]
 NUM_FILES_A_TASK = 16
 BYTES_A_TASK = 4_000_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceFile:
-    """One file of an image set and the windows wanted of it.
-
-    Args:
-        path: relative to the root.
-        digest: of its content, or why it cannot be read; see :mod:`debias.data.digests`.
-        image_ids: a name for each window.
-        crops: the windows; None is the whole picture.
-    """
-
-    path: str
-    digest: str
-    image_ids: Sequence[str]
-    crops: Sequence[Crop | None]
 
 
 def write_store(
