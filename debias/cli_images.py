@@ -41,6 +41,15 @@ def add_images(
     images.add_argument("--faces", type=Path, metavar="DIR", help="a folder of faces")
     images.add_argument("--non-faces", type=Path, metavar="DIR", help="a folder of non-faces")
     images.add_argument(
+        "--shards",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="PATTERN",
+        help="tar shards as of WebDataset, or Parquet with a column of pictures: 'a/{000..010}.tar'"
+        " or s3://...",
+    )
+    images.add_argument(
         "--where",
         action="append",
         default=[],
@@ -63,8 +72,8 @@ def add_engine(images: argparse._ArgumentGroup) -> None:
         "--engine",
         choices=("local", "ray"),
         default="local",
-        help="what decodes and scores: threads of this process, or a Ray cluster, in which "
-        "--workers counts processes",
+        help="what decodes and scores or measures: this process, or a Ray cluster, of which "
+        "--workers counts the processes",
     )
     images.add_argument(
         "--engine-address",
@@ -105,5 +114,7 @@ def image_source(chosen: argparse.Namespace, prepared: list[PreparedData]) -> Im
         ),
         faces=chosen.faces,
         non_faces=chosen.non_faces,
+        shards=tuple(chosen.shards),
+        cache=chosen.cache,
         where=tuple(chosen.where),
     )

@@ -9,19 +9,23 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import socket
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from debias.data.manifest import Manifest
 from debias.data.pool import num_cores
-from debias.errors import DebiasError, EngineError, MissingExtraError
+from debias.errors import DataError, DebiasError, EngineError, MissingExtraError, UsageError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 Kind = Literal["CPU", "GPU"]
+MOUNT = "Mount the folder on every machine of the cluster, under the same path"
 OBJECT_STORE_BYTES = 200_000_000
 """Of a cluster that is started here: items and results wait there, and both are small."""
 _QUIET = {
@@ -181,6 +185,47 @@ def _start(ray: Any, cluster: RayCluster) -> None:
             where=address or "this machine",
             hint="Check --engine-address and RAY_ADDRESS, or leave both out to use this machine",
         ) from problem
+
+
+def refuse_shards(manifest: Manifest) -> None:
+    """Refuse shards: workers are given files to read, and a shard is read from start to end.
+
+    Raises:
+        UsageError: the pictures are in shards.
+    """
+    if manifest.shards is not None:
+        raise UsageError(
+            "reads files, and these pictures are in shards",
+            where="--engine ray",
+            hint="Leave it out, or unpack them",
+        )
+
+
+def require_root(root: Path) -> None:
+    """Refuse, on a worker, a folder of pictures that is not there.
+
+    Raises:
+        DataError: it is not.
+    """
+    if not root.is_dir():
+        raise DataError(
+            f"there is no such folder on the worker {socket.gethostname()}", where=root, hint=MOUNT
+        )
+
+
+def require_seen(path: Path, reason: str) -> None:
+    """Refuse, where the work was asked for, that a worker could not read what can be read here.
+
+    Args:
+        path: a file.
+        reason: why it gave no pixels.
+
+    Raises:
+        DataError: the reason is none here: another folder lies there.
+    """
+    unread = reason == "there is no such file" or reason.startswith("cannot be read:")
+    if unread and path.is_file() and os.access(path, os.R_OK):
+        raise DataError(f"a worker says {reason}, and here it can be read", where=path, hint=MOUNT)
 
 
 class _Worker:

@@ -38,7 +38,10 @@ class SourceFile:
 
 
 def source_files(manifest: Manifest) -> list[SourceFile]:
-    """Return the files of a manifest, unread, in an order that only the ids decide."""
+    """Return the files of a manifest, unread, in an order that only the ids decide.
+
+    Those in shards come in the order in which they are read.
+    """
     table = manifest.table.sort_values("image_id")
     ids: dict[str, list[str]] = {}
     crops: dict[str, list[Crop | None]] = {}
@@ -46,7 +49,8 @@ def source_files(manifest: Manifest) -> list[SourceFile]:
     for path, image_id, window in zip(table["path"], table["image_id"], windows, strict=True):
         ids.setdefault(path, []).append(image_id)
         crops.setdefault(path, []).append(None if np.isnan(window[0]) else Crop(*window.tolist()))
-    return [SourceFile(path=path, image_ids=ids[path], crops=crops[path]) for path in ids]
+    paths = list(ids) if manifest.shards is None else manifest.shards.in_order(ids)
+    return [SourceFile(path=path, image_ids=ids[path], crops=crops[path]) for path in paths]
 
 
 def store_key(files: Sequence[SourceFile], settings: DecodeSettings) -> str:

@@ -203,6 +203,9 @@ def _say_waiting(job: _Job) -> None:
 def _files(job: _Job, cache: Path) -> list[SourceFile]:
     """Return the files with their content's digests."""
     files = source_files(job.manifest)
+    shards = job.manifest.shards
+    if shards is not None:
+        return [replace(file, digest=shards.digest(file.path, job.settings)) for file in files]
     root = job.manifest.root.resolve()
     memory = hashlib.blake2b(str(root).encode(), digest_size=16).hexdigest()
     with job.bar("Reading", len(files), delay=1.0) as bar:
@@ -257,6 +260,7 @@ def _build(job: _Job, files: Sequence[SourceFile], place: Path) -> ImageStore:
             folder,
             files,
             root=job.manifest.root,
+            shards=job.manifest.shards,
             settings=job.settings,
             num_workers=job.num_workers,
             advance=bar.update,

@@ -7,7 +7,6 @@ there are or which of them die.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,7 +20,15 @@ from tqdm import tqdm
 from debias.data.decode import DecodeSettings, ImageError, decode_windows, quiet_pillow, read_bytes
 from debias.data.digests import READ_FAILED, digest_bytes
 from debias.data.manifest import Manifest
-from debias.data.ray_pool import Kind, RayCluster, RayWorkers, connected
+from debias.data.ray_pool import (
+    Kind,
+    RayCluster,
+    RayWorkers,
+    connected,
+    refuse_shards,
+    require_root,
+    require_seen,
+)
 from debias.data.source_files import (
     FAILURE_COLUMNS,
     SourceFile,
@@ -30,13 +37,12 @@ from debias.data.source_files import (
     store_key,
 )
 from debias.data.store import ImageStore
-from debias.errors import DataError, UsageError
+from debias.errors import UsageError
 from debias.inference.predict import predict_logits
 from debias.inference.scoring import ScoredImages, prediction_rows
 from debias.models.db_vae import FaceModel
 
 WINDOWS_A_TASK = 512
-MOUNT = "Mount the folder on every machine of the cluster, under the same path"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -87,6 +93,7 @@ def score_on_ray(
         UsageError: workers cannot be told to use this device.
         MissingExtraError: Ray is not installed.
     """
+    refuse_shards(manifest)
     files = source_files(manifest)
     tasks = list(_tasks(files))
     scored: list[ScoredFile] = []
@@ -99,7 +106,9 @@ def score_on_ray(
         for found in workers.in_order(make_work, tasks, kind=kind):
             scored += found
             bar.update(sum(1 if one.reason else len(one.logits) for one in found))
-    _require_seen(manifest, files, scored)
+    for file, one in zip(files, scored, strict=True):
+        if one.reason is not None:
+            require_seen(manifest.root / file.path, one.reason)
     failures = pd.DataFrame(
         [
             (image_id, file.path, one.reason)
@@ -146,12 +155,7 @@ def make_scorer(
     placed = model.to("cpu" if kind == "CPU" else "cuda")
 
     def score(files: Sequence[SourceFile]) -> list[ScoredFile]:
-        if not root.is_dir():
-            raise DataError(
-                f"there is no such folder on {socket.gethostname()}, a worker",
-                where=root,
-                hint=MOUNT,
-            )
+        require_root(root)
         with quiet_pillow():
             decoded = [decode_file(file, root, settings) for file in files]
         pixels = [one for _, one in decoded if not isinstance(one, str)]
@@ -208,23 +212,6 @@ def _tasks(files: Sequence[SourceFile]) -> Iterator[Sequence[SourceFile]]:
         waiting += len(file.crops)
     if task:
         yield task
-
-
-def _require_seen(
-    manifest: Manifest, files: Sequence[SourceFile], scored: Sequence[ScoredFile]
-) -> None:
-    """Refuse scores where a worker missed a file that is here: another folder lies there."""
-    for file, one in zip(files, scored, strict=True):
-        if one.digest.startswith(READ_FAILED) and (manifest.root / file.path).is_file():
-            try:
-                read_bytes(manifest.root / file.path, DecodeSettings())
-            except ImageError:
-                continue
-            raise DataError(
-                f"a worker says {one.reason}, and here it can be read",
-                where=manifest.root / file.path,
-                hint=MOUNT,
-            )
 
 
 def _by_id(files: Sequence[SourceFile], scored: Sequence[ScoredFile]) -> pd.Series[float]:

@@ -68,11 +68,12 @@ def prediction_rows(manifest: Manifest, logits: pd.Series[float]) -> pd.DataFram
     # An id and not the path, which may tell of the machine that the file lies on.
     table = table.assign(picture=table.groupby("path")["image_id"].transform("first"))
     table = table[table["image_id"].isin(logits.index)]
+    places = logits.index.get_indexer(pd.Index(table["image_id"]))
     return pd.DataFrame(
         {
             "image_id": table["image_id"].to_numpy(),
             "y_true": table["label"].array,
-            "y_score": probability(logits.loc[table["image_id"]].to_numpy(dtype=np.float64)),
+            "y_score": probability(np.asarray(logits, dtype=np.float64)[places]),
             "split": table["split"].array,
             "identity_id": table["identity_id"].array,
             "picture": table["picture"].to_numpy(),

@@ -17,17 +17,21 @@ import pytest
 from numpy.typing import NDArray
 from running import Debias, Python
 
+from debias.audit import pixel_pass
+from debias.audit.pixel_pass import PassSettings, measure_images
 from debias.data.decode import DecodeSettings
 from debias.data.manifest import read_manifest
-from debias.data.ray_pool import RayCluster, connected
+from debias.data.ray_pool import RayCluster, connected, require_seen
 from debias.data.source_files import SourceFile, source_files
 from debias.data.store import build_store
 from debias.data.windows import expand_windows
 from debias.errors import DataError, EngineError, UsageError
 from debias.inference import distributed
 from debias.inference.distributed import decode_file, make_scorer, score_on_ray
-from debias.models.checkpoint import load_model
+from debias.models.db_vae import FaceModel
+from debias.models.networks import NetworkSettings
 from debias.rundir import read_json
+from debias.training.randomness import torch_seeded
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
@@ -54,6 +58,14 @@ def damaged(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     table = pd.read_csv(drawn / "images.csv").sample(frac=1, random_state=3)
     table.to_csv(folder / "images.csv", index=False)
     return folder
+
+
+@pytest.fixture
+def model() -> FaceModel:
+    """An untrained classifier of 32 pixels, always the same."""
+    settings = NetworkSettings(image_size=32, channels=(8, 16), blocks=(0,), latent_size=6)
+    with torch_seeded(0, "initialisation"):
+        return FaceModel(settings, architecture="classifier").eval()
 
 
 def test_predictions_are_those_of_this_process(
@@ -102,11 +114,11 @@ def test_workers_decode_the_very_pixels(damaged: Path, tmp_path: Path) -> None:
 
 
 def test_a_killed_worker_loses_nothing(
-    trained: Path, damaged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: FaceModel, damaged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(distributed, "WINDOWS_A_TASK", 16)
     manifest = read_manifest(damaged / "images.csv")
-    model, settings = load_model(trained / "model"), DecodeSettings(image_size=32)
+    settings = DecodeSettings(image_size=32)
     score = partial(score_on_ray, model, manifest, settings, cluster=RayCluster(), device="cpu")
     whole = score()
     deaths = tmp_path / "deaths"
@@ -133,6 +145,42 @@ def test_a_killed_worker_loses_nothing(
     pd.testing.assert_frame_equal(again.predictions, whole.predictions)  # to the last digit
     pd.testing.assert_frame_equal(again.failures, whole.failures)
     assert again.key == whole.key
+
+
+def test_measures_are_those_of_this_process(
+    damaged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pixel_pass, "FILES_A_TASK", 8)
+    manifest = expand_windows(read_manifest(damaged / "images.csv"), num_windows=2, seed=0)
+    settings = PassSettings(files_a_part=50)
+    measure = partial(measure_images, manifest, settings=settings)
+    local = measure(directory=tmp_path / "local", num_workers=1)
+    ray = measure(directory=tmp_path / "ray", ray=RayCluster())
+    pd.testing.assert_frame_equal(ray.table, local.table, check_exact=True)
+    for name in ("hashes", "thumbnails", "chroma"):
+        assert np.array_equal(getattr(ray, name), getattr(local, name))
+    assert (~ray.readable).sum() == 3
+    # What one engine measured, the other goes on with.
+    parts = sorted((tmp_path / "ray").glob("part-*.parquet"))
+    assert len(parts) == 4
+    assert [part.name for part in parts] == [
+        part.name for part in sorted((tmp_path / "local").glob("part-*.parquet"))
+    ]
+    parts[1].unlink()
+    again = measure(directory=tmp_path / "ray", num_workers=1, resume=True)
+    pd.testing.assert_frame_equal(again.table, local.table, check_exact=True)
+
+
+def test_an_audit_on_ray(damaged: Path, debias: Debias, tmp_path: Path) -> None:
+    for engine in ("local", "ray"):
+        outcome = debias(
+            *("audit", damaged / "images.csv", "--engine", engine),
+            *("--output", tmp_path / engine, "--quiet"),
+        )
+        assert outcome.status == 0, outcome.err
+    tables = [(tmp_path / engine / "findings.csv").read_text() for engine in ("local", "ray")]
+    assert tables[0] == tables[1]
+    assert "there is no such file" in tables[0]
 
 
 def test_results_keep_their_order_and_errors_their_words() -> None:
@@ -172,10 +220,10 @@ def test_more_workers_than_processors_are_refused() -> None:
 
 
 def test_files_that_workers_do_not_see(
-    trained: Path, damaged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: FaceModel, damaged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manifest = read_manifest(damaged / "images.csv")
-    model, settings = load_model(trained / "model"), DecodeSettings(image_size=32)
+    settings = DecodeSettings(image_size=32)
     score = partial(score_on_ray, model, manifest, settings, cluster=RayCluster())
 
     def elsewhere(root: Path) -> Callable[..., Any]:
@@ -188,19 +236,19 @@ def test_files_that_workers_do_not_see(
     monkeypatch.setattr(distributed, "make_scorer", elsewhere(tmp_path / "empty"))
     with pytest.raises(DataError, match=r"a worker says there is no such file, and here it can"):
         score(device="cpu")
+    with pytest.raises(DataError, match=r"face-.*a worker says there is no such file"):
+        require_seen(damaged / "images" / "face-00001.jpg", "there is no such file")
+    require_seen(damaged / "images" / "face-00007.jpg", "there is no such file")
     with pytest.raises(UsageError, match=r"--device: workers cannot be told to use 'mps'"):
         score(device="mps")
 
 
-def test_a_cluster_that_is_not_there(
-    trained: Path, drawn: Path, python: Python, tmp_path: Path
-) -> None:
-    words = ["predict", drawn / "images.csv", "--model", trained, "--output", tmp_path / "o"]
+def test_a_cluster_that_is_not_there(drawn: Path, python: Python, tmp_path: Path) -> None:
+    words = ["audit", drawn / "images.csv", "--output", tmp_path / "o"]
     code = "import sys; from debias.cli import main; sys.exit(main(sys.argv[1:]))"
     done = python(code, *words, "--engine", "ray", "--engine-address", "127.0.0.1:1")
     assert done.returncode == 1
-    assert done.stderr.startswith("debias predict: 127.0.0.1:1: no Ray cluster can be used")
-    assert not (tmp_path / "o").exists()
+    assert done.stderr.startswith("debias audit: 127.0.0.1:1: no Ray cluster can be used")
 
 
 BLOCKED = """
@@ -211,10 +259,8 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def test_without_ray_it_says_what_to_install(
-    trained: Path, drawn: Path, python: Python, tmp_path: Path
-) -> None:
-    words = ["predict", drawn / "images.csv", "--model", trained, "--output", tmp_path / "o"]
+def test_without_ray_it_says_what_to_install(drawn: Path, python: Python, tmp_path: Path) -> None:
+    words = ["audit", drawn / "images.csv", "--output", tmp_path / "o"]
     done = python(BLOCKED, *words, "--engine", "ray")
     assert done.returncode == 1
     assert "pip install 'debias-faces[ray]'" in done.stderr
