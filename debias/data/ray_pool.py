@@ -178,7 +178,8 @@ def _start(ray: Any, cluster: RayCluster) -> None:
         }
     try:
         ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as problem:
+    except Exception as problem:  # Ray raises a bare one where its processes are slow to start
+        ray.shutdown()
         reason = " ".join(str(problem).split()) or type(problem).__name__
         raise EngineError(
             f"no Ray cluster can be used: {reason[:200]}",

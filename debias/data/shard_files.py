@@ -173,10 +173,14 @@ def _tar_files(file: BinaryIO, url: str) -> Iterator[Member]:
                 )
             yield Member(name=str(name), size=entry.size, read=_reader(tar, entry, url), row={})
         # tarfile stops without a word where a header is broken, or the file was cut before one.
+        # Reading on to the end makes whoever unpacks it check the rest, too.
         assert tar.fileobj is not None
         tar.fileobj.seek(tar.offset)
         if tar.fileobj.read(_BLOCK) != bytes(_BLOCK):
             raise tarfile.ReadError(f"nothing readable follows byte {tar.offset}, and no end")
+        while rest := tar.fileobj.read(_BLOCK * 128):
+            if rest.strip(b"\0"):
+                raise tarfile.ReadError("something follows its end; tars cannot be joined by cat")
 
 
 def _reader(tar: tarfile.TarFile, entry: tarfile.TarInfo, url: str) -> Callable[[], bytes]:

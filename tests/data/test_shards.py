@@ -301,6 +301,12 @@ def test_a_broken_header_is_no_end(tmp_path: Path) -> None:
         load(str(tmp_path / "x.tar"), tmp_path)
 
 
+def test_joined_tars_are_no_tar(tmp_path: Path) -> None:
+    (tmp_path / "x.tar").write_bytes(tar({"a.png": b"1"}) + tar({"b.png": b"2"}))
+    with pytest.raises(DataError, match="something follows its end"):
+        load(str(tmp_path / "x.tar"), tmp_path)
+
+
 def test_parquet_that_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
     pq.write_table(pa.table({"path": ["a.png"]}), path)
