@@ -15,7 +15,7 @@ from debias.cli_audit import add_audit
 from debias.cli_data import add_data
 from debias.cli_demo import add_demo
 from debias.cli_explore import add_explore
-from debias.cli_images import add_images, add_strict, image_source
+from debias.cli_images import add_engine, add_images, add_strict, image_source, ray_cluster
 from debias.cli_options import (
     add_groups,
     add_output,
@@ -35,6 +35,7 @@ _EXTRAS = {
         "train",
     ),
     "numba": "testbed",
+    "ray": "ray",
 }
 """Which extra brings a package that the base install does without."""
 
@@ -181,7 +182,9 @@ _FLAGS: dict[str, tuple[str, type, str]] = {
 
 def _add_predict(jobs: Any) -> None:
     parser = _add_job(jobs, "predict", _predict, "score images with a trained model")
-    add_strict(add_images(parser))
+    images = add_images(parser)
+    add_strict(images)
+    add_engine(images)
     parser.add_argument("--model", type=Path, required=True, metavar="RUN", help="a run directory")
     parser.add_argument(
         "--windows", type=int, metavar="N", help="windows of each non-face picture (as in training)"
@@ -269,8 +272,11 @@ def _predict(chosen: argparse.Namespace) -> int:
     from debias.jobs.predict import PredictJob, open_classifier, run_predict
     from debias.training.device import check_device
 
+    cluster = ray_cluster(chosen)
+
     def check() -> None:
-        check_device(chosen.device)
+        if cluster is None:  # else the workers' devices count
+            check_device(chosen.device)
         open_classifier(chosen.model)
 
     run = run_predict(
@@ -284,6 +290,7 @@ def _predict(chosen: argparse.Namespace) -> int:
             strict=chosen.strict,
             cache=chosen.cache,
             num_workers=chosen.workers,
+            ray=cluster,
             show_progress=not chosen.quiet,
         )
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from debias.cli_images import add_images, image_source
+from debias.cli_images import add_engine, add_images, image_source, ray_cluster
 from debias.cli_options import (
     add_groups,
     add_include_images,
@@ -40,6 +40,7 @@ def add_audit(jobs: Any, add_job: Callable[..., Any]) -> None:
         metavar="FILE",
         help="vectors by image_id, to look for copies in as well",
     )
+    add_engine(images)
     groups = add_groups(parser)
     groups.add_argument(
         "--reference",
@@ -121,7 +122,7 @@ def _audit(chosen: argparse.Namespace) -> int:
     from debias.jobs.audit_job import AuditJob, check_models
     from debias.reporting.audit_text import render_audit
 
-    training = _training(chosen)
+    training, cluster = _training(chosen), ray_cluster(chosen)
 
     def check() -> None:
         check_models(
@@ -155,6 +156,7 @@ def _audit(chosen: argparse.Namespace) -> int:
             resume=chosen.resume,
             cache=chosen.cache,
             num_workers=chosen.workers,
+            ray=cluster,
             show_progress=not chosen.quiet,
         )
     )

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from debias.cli_options import DATA_HELP, positive
+from debias.errors import UsageError
 
 if TYPE_CHECKING:
     from debias.data.prepared_folder import PreparedData
+    from debias.data.ray_pool import RayCluster
     from debias.data.source import ImageSource
 
 
@@ -39,6 +41,15 @@ def add_images(
     images.add_argument("--faces", type=Path, metavar="DIR", help="a folder of faces")
     images.add_argument("--non-faces", type=Path, metavar="DIR", help="a folder of non-faces")
     images.add_argument(
+        "--shards",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="PATTERN",
+        help="tar shards as of WebDataset, or Parquet with a column of pictures: 'a/{000..010}.tar'"
+        " or s3://...",
+    )
+    images.add_argument(
         "--where",
         action="append",
         default=[],
@@ -53,6 +64,37 @@ def add_images(
 def add_strict(images: argparse._ArgumentGroup) -> None:
     """Add the option that makes a broken image an error."""
     images.add_argument("--strict", action="store_true", help="stop if an image cannot be decoded")
+
+
+def add_engine(images: argparse._ArgumentGroup) -> None:
+    """Add the options that say which machines decode."""
+    images.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="what decodes and scores or measures: this process, or a Ray cluster, of which "
+        "--workers counts the processes",
+    )
+    images.add_argument(
+        "--engine-address",
+        metavar="HOST:PORT",
+        help="a Ray cluster that runs (by default that of RAY_ADDRESS, or else this machine)",
+    )
+
+
+def ray_cluster(chosen: argparse.Namespace) -> RayCluster | None:
+    """Return the Ray cluster that the options name; None for this process."""
+    if chosen.engine == "local":
+        if chosen.engine_address is not None:
+            raise UsageError(
+                "is of a Ray cluster, and none is asked for",
+                where="--engine-address",
+                hint="Add --engine ray, or leave it out",
+            )
+        return None
+    from debias.data.ray_pool import RayCluster
+
+    return RayCluster(address=chosen.engine_address, num_workers=chosen.workers)
 
 
 def image_source(chosen: argparse.Namespace, prepared: list[PreparedData]) -> ImageSource:
@@ -72,5 +114,7 @@ def image_source(chosen: argparse.Namespace, prepared: list[PreparedData]) -> Im
         ),
         faces=chosen.faces,
         non_faces=chosen.non_faces,
+        shards=tuple(chosen.shards),
+        cache=chosen.cache,
         where=tuple(chosen.where),
     )

@@ -73,6 +73,10 @@ class TooFewNegativesError(DebiasError, ValueError):
     """A false-positive rate is asked for that the data at hand cannot resolve."""
 
 
+class EngineError(DebiasError, RuntimeError):
+    """A cluster cannot be reached, or does not finish its work."""
+
+
 class MissingExtraError(DebiasError, ImportError):
     """A command needs an optional part of the installation."""
 

@@ -49,11 +49,13 @@ class PictureFile:
         path: where it lies.
         rows: their positions in the manifest.
         crops: the window of each; None is the whole picture.
+        content: of the file, or why it is refused; None where it is still to be read.
     """
 
     path: Path
     rows: Sequence[int]
     crops: Sequence[Crop | None]
+    content: bytes | ImageError | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -89,7 +91,10 @@ def measure_files(files: Sequence[PictureFile], settings: DecodeSettings) -> Mea
 
 def _windows(file: PictureFile, settings: DecodeSettings) -> Iterator[_Window]:
     try:
-        picture = decode_picture(read_bytes(file.path, settings), settings)
+        data = read_bytes(file.path, settings) if file.content is None else file.content
+        if isinstance(data, ImageError):
+            raise data
+        picture = decode_picture(data, settings)
     except ImageError as problem:
         yield from (_Window(row=row, reason=problem.what) for row in file.rows)
         return

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import NoReturn
 
@@ -23,12 +24,17 @@ from debias.audit.pixel_measures import WORKING_SIDE
 from debias.data.decode import Crop, DecodeSettings, Fit, quiet_pillow
 from debias.data.manifest import WINDOW_COLUMNS, Manifest
 from debias.data.pool import in_order, num_cores
+from debias.data.ray_pool import RayCluster, connected, refuse_shards, require_root, require_seen
 from debias.errors import ConfigError, DataError
 
 FORMAT = 2
 """Raise it when the same files and settings come to give other measures."""
 FILES_A_TASK = 32
 
+Keyed = tuple[int, str, Sequence[PictureFile]]
+"""The files of a part, with its number and its key."""
+Measured = tuple[int, str, MeasuredRows]
+"""A part that was measured, with its number and its key."""
 Stamp = tuple[int, int, int] | None
 """A file's size and the times of its content and of its entry; None if there is no such file."""
 
@@ -76,6 +82,7 @@ def measure_images(
     settings: PassSettings,
     directory: Path,
     num_workers: int | None = None,
+    ray: RayCluster | None = None,
     show_progress: bool = False,
     resume: bool = False,
 ) -> MeasuredImages:
@@ -92,6 +99,8 @@ def measure_images(
         settings: how to measure.
         directory: where to keep what was measured; made if it is missing.
         num_workers: threads; as many as there are cores when None. They change no measure.
+        ray: the Ray cluster whose workers measure, and change no measure either; None for threads
+            of this process. The workers must see the manifest's root under the same path.
         show_progress: show on standard error how far it is, and how long it will take.
         resume: go on with the pass that lies in ``directory``, if there is one; without it, what
             it holds is measured anew.
@@ -100,6 +109,8 @@ def measure_images(
         ConfigError: there is no thread to work.
         DataError: the manifest has no rows; or ``resume``, and the directory holds a pass over
             other images or with other settings.
+        EngineError: the Ray cluster cannot be reached, or does not finish.
+        MissingExtraError: Ray is not installed.
         OutputError: the directory cannot be written.
     """
     if num_workers is not None and num_workers < 1:
@@ -117,12 +128,20 @@ def measure_images(
         unit=" images",
         dynamic_ncols=True,
     )
+    missing = (
+        (number, files)
+        for number, files in enumerate(_parts(manifest, settings.files_a_part))
+        if number not in tables
+    )
     with quiet_pillow(), bar:
-        for number, files in enumerate(_parts(manifest, settings.files_a_part)):
-            if number not in tables:
-                part_key = _part_key(key, files)  # before the files are read
-                part = _measure_part(files, settings.decode, num_workers or num_cores(), bar)
-                tables[number] = folder.write(number, part_key, part)
+        keyed = ((number, _part_key(key, files, manifest), files) for number, files in missing)
+        if ray is None:
+            num_threads = num_workers or num_cores()
+            parts = _measure_here(keyed, manifest, settings.decode, num_threads, bar)
+        else:
+            parts = _measure_on_ray(keyed, manifest, settings.decode, ray, bar)
+        for number, part_key, part in parts:
+            tables[number] = folder.write(number, part_key, part)
     return folder.gather(list(tables.values()), manifest)
 
 
@@ -133,24 +152,94 @@ def _finished(
     tables = {}
     for number, files in enumerate(_parts(manifest, settings.files_a_part)):
         rows = np.array([row for file in files for row in file.rows], dtype=np.intp)
-        table = folder.read(number, _part_key(key, files), rows)
+        table = folder.read(number, _part_key(key, files, manifest), rows)
         if table is not None:
             tables[number] = table
     return tables
 
 
-def _measure_part(
-    files: Sequence[PictureFile],
+def _measure_here(
+    missing: Iterable[Keyed],
+    manifest: Manifest,
     settings: DecodeSettings,
     num_workers: int,
     bar: tqdm[NoReturn],
-) -> MeasuredRows:
-    tasks = [files[start : start + FILES_A_TASK] for start in range(0, len(files), FILES_A_TASK)]
-    measured = []
-    for done in in_order(partial(measure_files, settings=settings), tasks, num_workers):
-        measured.append(done)
-        bar.update(len(done.rows))
-    return joined(measured)
+) -> Iterator[Measured]:
+    """Yield number, key and measures of each part, measured in threads."""
+    measure = partial(measure_files, settings=settings)
+    for number, part_key, files in missing:  # keys are taken before the files are read
+        measured = []
+        loaded = _loaded(_tasks(files), manifest, settings)
+        for done in in_order(measure, loaded, num_workers):
+            measured.append(done)
+            bar.update(len(done.rows))
+        yield number, part_key, joined(measured)
+
+
+def _measure_on_ray(
+    missing: Iterable[Keyed],
+    manifest: Manifest,
+    settings: DecodeSettings,
+    cluster: RayCluster,
+    bar: tqdm[NoReturn],
+) -> Iterator[Measured]:
+    """Yield number, key and measures of each part, measured by the workers of a cluster."""
+    refuse_shards(manifest)
+    parts = list(missing)
+    root = manifest.root.resolve()
+    tasks = [task for _, _, files in parts for task in _tasks(files)]
+    with connected(cluster) as workers:
+        results = workers.in_order(partial(make_measurer, settings=settings, root=root), tasks)
+        for number, part_key, files in parts:
+            measured = []
+            for done in islice(results, len(_tasks(files))):
+                measured.append(done)
+                bar.update(len(done.rows))
+            part = joined(measured)
+            _require_seen(files, part)
+            yield number, part_key, part
+
+
+def make_measurer(
+    *, settings: DecodeSettings, root: Path
+) -> Callable[[Sequence[PictureFile]], MeasuredRows]:
+    """Return what a worker of a cluster does with some files."""
+
+    def measure(files: Sequence[PictureFile]) -> MeasuredRows:
+        require_root(root)
+        with quiet_pillow():
+            return measure_files(files, settings=settings)
+
+    return measure
+
+
+def _require_seen(files: Sequence[PictureFile], part: MeasuredRows) -> None:
+    reasons = dict(zip(part.rows.tolist(), part.reasons.tolist(), strict=True))
+    for file in files:
+        if reasons[file.rows[0]] is not None:
+            require_seen(file.path, reasons[file.rows[0]])
+
+
+def _loaded(
+    tasks: Sequence[Sequence[PictureFile]], manifest: Manifest, settings: DecodeSettings
+) -> Iterator[Sequence[PictureFile]]:
+    """Yield the tasks with the content of their files, where these are in shards."""
+    if manifest.shards is None:
+        yield from tasks
+        return
+    paths = (_inside(file, manifest) for task in tasks for file in task)
+    contents = manifest.shards.contents(paths, settings)
+    for task in tasks:
+        loaded = zip(task, islice(contents, len(task)), strict=True)
+        yield [replace(file, content=content) for file, content in loaded]
+
+
+def _inside(file: PictureFile, manifest: Manifest) -> str:
+    return file.path.relative_to(manifest.root).as_posix()
+
+
+def _tasks(files: Sequence[PictureFile]) -> list[Sequence[PictureFile]]:
+    return [files[start : start + FILES_A_TASK] for start in range(0, len(files), FILES_A_TASK)]
 
 
 def _parts(manifest: Manifest, num_files: int) -> Iterator[Sequence[PictureFile]]:
@@ -178,8 +267,11 @@ def _pass_key(manifest: Manifest, settings: PassSettings) -> str:
     return key_of(FORMAT, version("pillow"), asdict(settings), digest)
 
 
-def _part_key(pass_key: str, files: Sequence[PictureFile]) -> str:
+def _part_key(pass_key: str, files: Sequence[PictureFile], manifest: Manifest) -> str:
     """Return a key of a part: of its rows, and of its files as they are now."""
+    shards = manifest.shards
+    if shards is not None:
+        return key_of(pass_key, [shards.digests[_inside(file, manifest)] for file in files])
     return key_of(pass_key, [_stamp(file.path) for file in files])
 
 

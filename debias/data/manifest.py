@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from debias.data.folders import pictures_below
 from debias.data.manifest_checks import check_manifest
+from debias.data.shards import Shards, list_shards
 from debias.data.tables import TEXT, as_text, read_table, require_columns
 from debias.errors import DataError, UsageError
 
@@ -36,10 +37,12 @@ class Manifest:
             unlabelled), ``split`` (train, val, test or missing), ``identity_id`` (text, missing =
             unknown), and a window as ``crop_side``, ``crop_x``, ``crop_y`` (float64, all missing =
             the whole image; see :mod:`debias.data.windows`).
+        shards: where the pictures are shards; paths then lead into them.
     """
 
     root: Path
     table: pd.DataFrame
+    shards: Shards | None = None
 
     def __len__(self) -> int:
         return len(self.table)
@@ -64,7 +67,7 @@ class Manifest:
 
     def subset(self, mask: NDArray[np.bool_]) -> Manifest:
         """Return the rows where ``mask`` (one truth value a row) holds, in the same order."""
-        return Manifest(root=self.root, table=self.table[mask].reset_index(drop=True))
+        return replace(self, table=self.table[mask].reset_index(drop=True))
 
     def _equals(self, column: str, value: object) -> NDArray[np.bool_]:
         return (self.table[column] == value).fillna(False).to_numpy(dtype=bool)
@@ -273,6 +276,33 @@ def manifest_from_folder(folder: Path) -> Manifest:
     root = Path(folder).resolve()
     found = pd.Series(pictures_below(root), dtype=TEXT)
     return _from_files(pd.DataFrame({"image_id": found, "path": found}), root)
+
+
+def manifest_from_shards(
+    patterns: Sequence[str],
+    *,
+    cache: Path,
+    where: Sequence[Condition] = (),
+    allow_torn: bool = False,
+) -> Manifest:
+    """Return the images in shards; see :func:`~debias.data.shards.list_shards`.
+
+    Args:
+        patterns: see :func:`~debias.data.shard_files.expand_shards`.
+        cache: the folder where lists of shards are remembered.
+        where: which rows to keep, by ``image_id``, ``label``, ``split`` or ``identity_id``.
+        allow_torn: see :func:`manifest_from_table`.
+
+    Raises:
+        DataError: see there and :func:`manifest_from_table`.
+    """
+    root, table, shards = list_shards(patterns, cache=cache)
+    place = Path(", ".join(patterns))
+    table = choose_rows(table, where, path=place)
+    if table.empty:
+        raise DataError(f"no row is left by {' and '.join(map(str, where))}", where=place)
+    found = manifest_from_table(table, root=root, where=place, allow_torn=allow_torn)
+    return replace(found, shards=shards)
 
 
 def _from_files(table: pd.DataFrame, root: Path) -> Manifest:

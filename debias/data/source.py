@@ -10,9 +10,12 @@ from debias.data.manifest import (
     Manifest,
     manifest_from_folder,
     manifest_from_folders,
+    manifest_from_shards,
     parse_where,
     read_manifest,
 )
+from debias.data.shard_files import TARS
+from debias.data.store import default_cache
 from debias.errors import UsageError
 
 
@@ -25,6 +28,9 @@ class ImageSource:
         sets: prepared sets, instead of all the others.
         faces: a folder of faces.
         non_faces: a folder of non-faces.
+        shards: patterns of tar or Parquet shards, instead of all the others; see
+            :func:`~debias.data.shard_files.expand_shards`.
+        cache: where lists of shards are remembered; None for the user's cache folder.
         where: conditions on the manifest's columns; see
             :func:`~debias.data.manifest.parse_where`.
     """
@@ -33,6 +39,8 @@ class ImageSource:
     sets: tuple[ListedSet, ...] = ()
     faces: Path | None = None
     non_faces: Path | None = None
+    shards: tuple[str, ...] = ()
+    cache: Path | None = None
     where: tuple[str, ...] = ()
 
     @property
@@ -40,7 +48,8 @@ class ImageSource:
         """The files and folders that are read, and that no output may replace."""
         named = [path for path in (self.images, self.faces, self.non_faces) if path is not None]
         listed = [path for one in self.sets for path in (one.manifest, one.root)]
-        return (*named, *listed)
+        local = [Path(url) for url in self.shards if "://" not in url]
+        return (*named, *listed, *local)
 
     def load(
         self, *, fractions: Fractions = FRACTIONS, seed: int = 0, allow_torn: bool = False
@@ -58,11 +67,19 @@ class ImageSource:
             DataError: what is named is not a valid manifest or folder.
         """
         folders = self.faces is not None or self.non_faces is not None
-        if [folders, self.images is not None, bool(self.sets)].count(True) != 1:
+        ways = [folders, self.images is not None, bool(self.sets), bool(self.shards)]
+        if ways.count(True) != 1:
             raise UsageError(
                 "name the images in one way",
-                hint="Give a manifest (CSV or Parquet), or --data NAME, or --faces DIR and "
-                "--non-faces DIR",
+                hint="Give a manifest (CSV or Parquet), or --data NAME, or --shards PATTERN, or "
+                "--faces DIR and --non-faces DIR",
+            )
+        if self.shards:
+            return manifest_from_shards(
+                self.shards,
+                cache=self.cache or default_cache(),
+                where=parse_where(self.where),
+                allow_torn=allow_torn,
             )
         if self.sets:
             return read_sets(
@@ -71,6 +88,10 @@ class ImageSource:
                 fractions=fractions,
                 seed=seed,
                 allow_torn=allow_torn,
+            )
+        if self.images is not None and self.images.name.lower().endswith(TARS):
+            raise UsageError(
+                "is a tar file", where=self.images, hint="Name it with --shards, or unpack it"
             )
         if self.images is not None and not self.images.is_dir():
             return read_manifest(self.images, where=parse_where(self.where), allow_torn=allow_torn)

@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -22,16 +22,21 @@ from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
 from debias.data.cache_folder import locked, new_folder
-from debias.data.decode import Crop, DecodeSettings, quiet_pillow
+from debias.data.decode import DecodeSettings, quiet_pillow
 from debias.data.digests import digest_files
-from debias.data.manifest import WINDOW_COLUMNS, Manifest
+from debias.data.manifest import Manifest
 from debias.data.pool import num_cores
-from debias.data.store_write import FAILURE_COLUMNS, SourceFile, write_store
+from debias.data.source_files import (
+    FAILURE_COLUMNS,
+    SourceFile,
+    require_decoded,
+    source_files,
+    store_key,
+)
+from debias.data.store_write import write_store
 from debias.data.tables import TEXT, read_table
 from debias.errors import ConfigError, DataError, OutputError
 
-FORMAT = 1  # raise it when the same files and settings come to give other pixels
-NUM_SHOWN = 3
 HINT = "Free some space, or set DEBIAS_CACHE to a folder that can be written"
 
 
@@ -174,7 +179,7 @@ class _Job:
 
 def _find_or_build(job: _Job, cache: Path) -> ImageStore:
     files = _files(job, cache)
-    key = _key(files, job.settings)
+    key = store_key(files, job.settings)
     place = cache / "stores" / key
     store = _open(place)
     if store is None:
@@ -186,7 +191,7 @@ def _find_or_build(job: _Job, cache: Path) -> ImageStore:
     # The same images may have moved since the store was built.
     paths = job.manifest.table.set_index("image_id")["path"]
     store.failures["path"] = store.failures["image_id"].map(paths)
-    _judge(store.failures, job)
+    require_decoded(store.failures, job.manifest, strict=job.strict)
     return store
 
 
@@ -196,40 +201,23 @@ def _say_waiting(job: _Job) -> None:
 
 
 def _files(job: _Job, cache: Path) -> list[SourceFile]:
-    """Return the files with their content's digests, in an order that only the ids decide."""
-    table = job.manifest.table.sort_values("image_id")
+    """Return the files with their content's digests."""
+    files = source_files(job.manifest)
+    shards = job.manifest.shards
+    if shards is not None:
+        return [replace(file, digest=shards.digest(file.path, job.settings)) for file in files]
     root = job.manifest.root.resolve()
-    ids: dict[str, list[str]] = {}
-    crops: dict[str, list[Crop | None]] = {}
-    windows = table[list(WINDOW_COLUMNS)].to_numpy()
-    for path, image_id, window in zip(table["path"], table["image_id"], windows, strict=True):
-        ids.setdefault(path, []).append(image_id)
-        crops.setdefault(path, []).append(None if np.isnan(window[0]) else Crop(*window.tolist()))
     memory = hashlib.blake2b(str(root).encode(), digest_size=16).hexdigest()
-    with job.bar("Reading", len(ids), delay=1.0) as bar:
+    with job.bar("Reading", len(files), delay=1.0) as bar:
         digests = digest_files(
-            ids,
+            [file.path for file in files],
             root=root,
             memory=cache / "digests" / f"{memory}.parquet",
             settings=job.settings,
             num_workers=job.num_workers,
             advance=bar.update,
         )
-    return [
-        SourceFile(path=path, digest=digests[path], image_ids=ids[path], crops=crops[path])
-        for path in ids
-    ]
-
-
-def _key(files: Sequence[SourceFile], settings: DecodeSettings) -> str:
-    """Return the store's name: where the files lie and in what order does not matter."""
-    rows = [
-        (image_id, file.digest, crop)
-        for file in files
-        for image_id, crop in zip(file.image_ids, file.crops, strict=True)
-    ]
-    text = json.dumps([FORMAT, asdict(settings), sorted(rows, key=lambda row: row[0])])
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return [replace(file, digest=digests[file.path]) for file in files]
 
 
 def _open(place: Path) -> ImageStore | None:
@@ -272,29 +260,13 @@ def _build(job: _Job, files: Sequence[SourceFile], place: Path) -> ImageStore:
             folder,
             files,
             root=job.manifest.root,
+            shards=job.manifest.shards,
             settings=job.settings,
             num_workers=job.num_workers,
             advance=bar.update,
         )
-        _judge(failures, job)
+        require_decoded(failures, job.manifest, strict=job.strict)
     store = _open(place)
     if store is None:
         raise OutputError("what was written there cannot be read back", where=place)
     return store
-
-
-def _judge(failures: pd.DataFrame, job: _Job) -> None:
-    """Refuse images that cannot be decoded, if they are all, or if none is allowed."""
-    num_images = len(job.manifest)
-    if len(failures) < max(num_images, 1) and not (job.strict and len(failures)):
-        return
-    shown = [
-        f"{path} {why}" for path, why in zip(failures["path"], failures["reason"], strict=True)
-    ]
-    more = ", ..." if len(shown) > NUM_SHOWN else ""
-    raise DataError(
-        f"{len(failures)} of {num_images} images cannot be decoded: "
-        f"{', '.join(shown[:NUM_SHOWN])}{more}",
-        where=job.manifest.root,
-        hint="Mend or remove them" + ("; without strict they are left out" if job.strict else ""),
-    )

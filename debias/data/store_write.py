@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,32 +14,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from debias.data.decode import Crop, DecodeSettings, ImageError, decode_windows, read_bytes
+from debias.data.decode import DecodeSettings, ImageError, decode_windows, read_bytes
 from debias.data.digests import READ_FAILED, digest_bytes
 from debias.data.pool import in_order
+from debias.data.shards import Shards
+from debias.data.source_files import FAILURE_COLUMNS, SourceFile
 from debias.data.tables import write_table
 from debias.errors import DataError
 
-FAILURE_COLUMNS = ["image_id", "path", "reason"]
 NUM_FILES_A_TASK = 16
 BYTES_A_TASK = 4_000_000
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceFile:
-    """One file of an image set and the windows wanted of it.
-
-    Args:
-        path: relative to the root.
-        digest: of its content, or why it cannot be read; see :mod:`debias.data.digests`.
-        image_ids: a name for each window.
-        crops: the windows; None is the whole picture.
-    """
-
-    path: str
-    digest: str
-    image_ids: Sequence[str]
-    crops: Sequence[Crop | None]
+Loaded = Sequence[tuple[SourceFile, bytes | ImageError | None]]
+"""Files with their content, or why they are refused; None where they are still to be read."""
 
 
 def write_store(
@@ -46,6 +34,7 @@ def write_store(
     files: Sequence[SourceFile],
     *,
     root: Path,
+    shards: Shards | None = None,
     settings: DecodeSettings,
     num_workers: int,
     advance: Callable[[int], object],
@@ -58,6 +47,7 @@ def write_store(
         folder: an empty folder.
         files: what to decode.
         root: the folder of their paths.
+        shards: what holds the files, where they are no files of the folder; each is read once.
         settings: how to decode.
         num_workers: threads.
         advance: called with a number of windows each time that so many more are done.
@@ -70,8 +60,8 @@ def write_store(
         OSError: the disk is full, or the folder cannot be written.
     """
 
-    def decode(task: Sequence[SourceFile]) -> list[NDArray[np.uint8] | str]:
-        return [_decode(file, root, settings) for file in task]
+    def decode(task: Loaded) -> list[NDArray[np.uint8] | str]:
+        return [_decode(file, content, root, settings) for file, content in task]
 
     shape = (settings.image_size, settings.image_size, 3)
     tasks = list(_tasks(files, int(np.prod(shape))))
@@ -79,7 +69,8 @@ def write_store(
     failures: list[tuple[str, str, str]] = []
     with (folder / "pixels.npy").open("wb") as out:
         _write_header(out, (sum(len(file.crops) for file in files), *shape))
-        for task, results in zip(tasks, in_order(decode, tasks, num_workers), strict=True):
+        loaded = _loaded(tasks, shards, settings)
+        for task, results in zip(tasks, in_order(decode, loaded, num_workers), strict=True):
             for file, result in zip(task, results, strict=True):
                 if isinstance(result, str):
                     failures += [(image_id, file.path, result) for image_id in file.image_ids]
@@ -117,11 +108,27 @@ def _tasks(files: Sequence[SourceFile], num_bytes: int) -> Iterator[Sequence[Sou
         yield task
 
 
-def _decode(file: SourceFile, root: Path, settings: DecodeSettings) -> NDArray[np.uint8] | str:
+def _loaded(
+    tasks: Sequence[Sequence[SourceFile]], shards: Shards | None, settings: DecodeSettings
+) -> Iterator[Loaded]:
+    """Yield the tasks with the content of their files, where it is not the threads that read."""
+    if shards is None:
+        yield from ([(file, None) for file in task] for task in tasks)
+        return
+    contents = shards.contents((file.path for task in tasks for file in task), settings)
+    for task in tasks:
+        yield list(zip(task, islice(contents, len(task)), strict=True))
+
+
+def _decode(
+    file: SourceFile, content: bytes | ImageError | None, root: Path, settings: DecodeSettings
+) -> NDArray[np.uint8] | str:
     """Return a file's windows, or the reason why there are none."""
     if file.digest.startswith(READ_FAILED):
         return file.digest.removeprefix(READ_FAILED)
-    data = read_bytes(root / file.path, settings)
+    data = read_bytes(root / file.path, settings) if content is None else content
+    if isinstance(data, ImageError):
+        return data.what
     if digest_bytes(data) != file.digest:
         raise DataError(
             "has changed since it was first read",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,23 @@ from debias.rundir import read_json
 POINT_FIELDS = tuple(OperatingPoint.__slots__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ScoredImages:
+    """The scores of an image set, by whatever engine.
+
+    Attributes:
+        predictions: see :func:`score_images`.
+        failures: images without a score: ``image_id``, ``path`` and ``reason``.
+        key: the name of the store of these images; a digest of what was decoded.
+        device: what computed the scores.
+    """
+
+    predictions: pd.DataFrame
+    failures: pd.DataFrame
+    key: str
+    device: str
+
+
 def score_images(model: FaceModel, store: ImageStore, manifest: Manifest) -> pd.DataFrame:
     """Return one row an image, without a decision yet.
 
@@ -34,16 +52,28 @@ def score_images(model: FaceModel, store: ImageStore, manifest: Manifest) -> pd.
         independent).
     """
     table = manifest.table
+    ids = table.loc[table["image_id"].isin(store.image_ids), "image_id"]
+    logits = predict_logits(model, store, store.rows(ids))
+    return prediction_rows(manifest, pd.Series(logits, index=pd.Index(ids)))
+
+
+def prediction_rows(manifest: Manifest, logits: pd.Series[float]) -> pd.DataFrame:
+    """Return one row an image that has a logit, in the manifest's order; see :func:`score_images`.
+
+    Args:
+        manifest: the images.
+        logits: log odds of "face" in double precision, by image id, in any order.
+    """
+    table = manifest.table
     # An id and not the path, which may tell of the machine that the file lies on.
     table = table.assign(picture=table.groupby("path")["image_id"].transform("first"))
-    table = table[table["image_id"].isin(store.image_ids)]
-    rows = store.rows(table["image_id"])
-    scores = probability(predict_logits(model, store, rows))
+    table = table[table["image_id"].isin(logits.index)]
+    places = logits.index.get_indexer(pd.Index(table["image_id"]))
     return pd.DataFrame(
         {
             "image_id": table["image_id"].to_numpy(),
             "y_true": table["label"].array,
-            "y_score": scores,
+            "y_score": probability(np.asarray(logits, dtype=np.float64)[places]),
             "split": table["split"].array,
             "identity_id": table["identity_id"].array,
             "picture": table["picture"].to_numpy(),

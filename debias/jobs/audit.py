@@ -43,6 +43,8 @@ def run_audit(job: AuditJob) -> AuditJson:
     )
     if job.resume:
         open_run(job.output, job="audit")
+    if job.source.shards:
+        _refuse_for_shards(job)
     changed = _changed_training(job)
     manifest = job.source.load(seed=job.seed, allow_torn=True)
     read = read_audit_input(
@@ -69,6 +71,7 @@ def run_audit(job: AuditJob) -> AuditJson:
         settings=PassSettings(),
         directory=run.path / "measures",
         num_workers=job.num_workers,
+        ray=job.ray,
         show_progress=job.show_progress,
         resume=job.resume,
     )
@@ -89,6 +92,22 @@ def run_audit(job: AuditJob) -> AuditJson:
     )
     write_audit(job, run, results, audit)
     return audit
+
+
+def _refuse_for_shards(job: AuditJob) -> None:
+    """Refuse what writes a list of image files, since a list cannot lead into shards."""
+    asked = {
+        "--write-manifest": job.write_manifest,
+        "--train-model": job.train is not None,
+        "--engine ray": job.ray is not None,
+    }
+    for option, is_asked in asked.items():
+        if is_asked:
+            raise UsageError(
+                "takes image files, and the images are in shards",
+                where=option,
+                hint="Leave it out, or unpack the shards",
+            )
 
 
 def _changed_training(job: AuditJob) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from debias.data.ray_pool import RayCluster
 from debias.data.source import ImageSource
 from debias.errors import UsageError
 
@@ -55,7 +56,9 @@ class AuditJob:
         resume: continue an audit, perhaps with other options: pictures that were measured are not
             read again, nor is a model trained again on the same images with the same settings.
         cache: where images decoded for the model are kept.
-        num_workers: threads that decode; None uses all cores.
+        num_workers: threads that decode, or with Ray processes that measure; None uses all cores.
+        ray: the Ray cluster that measures the pictures; None measures them in this process. What
+            a model is asked is computed in this process all the same.
         show_progress: draw progress bars.
         say: takes a line for the person watching.
     """
@@ -78,6 +81,7 @@ class AuditJob:
     resume: bool = False
     cache: Path | None = None
     num_workers: int | None = None
+    ray: RayCluster | None = None
     show_progress: bool = True
     say: Callable[[str], None] = print
 

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from debias.config import build, to_table
+from debias.data.manifest import Manifest
+from debias.data.ray_pool import RayCluster
 from debias.data.source import ImageSource
 from debias.data.store import build_store, default_cache
 from debias.data.tables import write_table
 from debias.data.windows import expand_windows
 from debias.errors import DataError, UsageError
-from debias.inference.scoring import decide, read_operating_point, score_images
+from debias.inference.distributed import score_on_ray
+from debias.inference.scoring import ScoredImages, decide, read_operating_point, score_images
 from debias.models.checkpoint import load_model
 from debias.models.db_vae import CLASSIFYING
 from debias.rundir import (
@@ -43,7 +46,9 @@ class PredictJob:
         overwrite: replace an existing output.
         strict: stop if an image cannot be decoded.
         cache: where decoded images are kept.
-        num_workers: threads that decode; None uses all cores.
+        num_workers: threads that decode, or with Ray processes that decode and score; None uses
+            all cores.
+        ray: the Ray cluster that does the work; None does it in this process.
         show_progress: draw progress bars.
         say: takes a line for the person watching.
     """
@@ -57,6 +62,7 @@ class PredictJob:
     strict: bool = False
     cache: Path | None = None
     num_workers: int | None = None
+    ray: RayCluster | None = None
     show_progress: bool = True
     say: Callable[[str], None] = print
 
@@ -105,6 +111,30 @@ def run_predict(job: PredictJob) -> RunDir:
         seed=settings.data.seed,
         min_side=settings.data.min_side,
     )
+    scored = (_score_here if job.ray is None else _score_on_ray)(job, trained, settings, manifest)
+    predictions = decide(scored.predictions, threshold=point.threshold)
+    run = create_run(job.output, overwrite=job.overwrite)
+    write_json(
+        run.run_file,
+        provenance(
+            job="predict",
+            settings=to_table(settings),
+            data={"key": scored.key, "num_failed": len(scored.failures)},
+            device=scored.device,
+        ),
+    )
+    write_json(run.operating_point, {**dataclasses.asdict(point), "source": "training run"})
+    write_table(scored.failures, run.failures)
+    write_table(predictions, run.predictions)
+    failed = f"; {len(scored.failures):,} could not be decoded" if len(scored.failures) else ""
+    faces = int(predictions["y_pred"].sum())
+    job.say(f"{len(predictions):,} images scored, {faces:,} called a face{failed}")
+    return run
+
+
+def _score_here(
+    job: PredictJob, trained: RunDir, settings: RunSettings, manifest: Manifest
+) -> ScoredImages:
     store = build_store(
         manifest,
         settings.decoding,
@@ -115,21 +145,24 @@ def run_predict(job: PredictJob) -> RunDir:
     )
     fabric = make_fabric(job.device, "fp32")
     model = load_model(trained.model).to(fabric.device)
-    predictions = decide(score_images(model, store, manifest), threshold=point.threshold)
-    run = create_run(job.output, overwrite=job.overwrite)
-    write_json(
-        run.run_file,
-        provenance(
-            job="predict",
-            settings=to_table(settings),
-            data={"key": store.directory.name, "num_failed": len(store.failures)},
-            device=str(fabric.device),
-        ),
+    return ScoredImages(
+        predictions=score_images(model, store, manifest),
+        failures=store.failures,
+        key=store.directory.name,
+        device=str(fabric.device),
     )
-    write_json(run.operating_point, {**dataclasses.asdict(point), "source": "training run"})
-    write_table(store.failures, run.failures)
-    write_table(predictions, run.predictions)
-    failed = f"; {len(store.failures):,} could not be decoded" if len(store.failures) else ""
-    faces = int(predictions["y_pred"].sum())
-    job.say(f"{len(predictions):,} images scored, {faces:,} called a face{failed}")
-    return run
+
+
+def _score_on_ray(
+    job: PredictJob, trained: RunDir, settings: RunSettings, manifest: Manifest
+) -> ScoredImages:
+    assert job.ray is not None
+    return score_on_ray(
+        load_model(trained.model),
+        manifest,
+        settings.decoding,
+        cluster=job.ray,
+        device=job.device,
+        strict=job.strict,
+        progress=job.show_progress,
+    )
