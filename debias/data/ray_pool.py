@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import re
 import socket
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +29,9 @@ Kind = Literal["CPU", "GPU"]
 MOUNT = "Mount the folder on every machine of the cluster, under the same path"
 OBJECT_STORE_BYTES = 200_000_000
 """Of a cluster that is started here: items and results wait there, and both are small."""
+OTHER_ADDRESS = "Check --engine-address and RAY_ADDRESS, or leave both out to use this machine"
+CONNECT_SECONDS = 10.0
+_ERROR = re.compile(r"[A-Za-z_][\w.]*(Error|Exception): ")
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is told to anybody
     "RAY_worker_niceness": "0",  # 15 by default, which starves workers on a machine that is shared
@@ -111,10 +115,8 @@ class RayWorkers:
                     raise outcome
                 yield outcome
         except self.ray.exceptions.RayError as problem:
-            lines = [line for line in str(problem).splitlines() if line.strip()]
-            reason = lines[-1].strip() if lines else type(problem).__name__
             raise EngineError(
-                f"did not finish the work: {reason[:300]}",
+                f"did not finish the work: {_reason(problem)[:300]}",
                 where="the Ray cluster",
                 hint="Every machine of it needs the same debias-faces and extras as this one",
             ) from problem
@@ -129,6 +131,13 @@ class RayWorkers:
                 hint="Ask for fewer with --workers, or start more machines",
             )
         return wanted
+
+
+def _reason(problem: Exception) -> str:
+    """Return what went wrong first, from the traces that Ray's own errors wrap around it."""
+    lines = [line.strip() for line in str(problem).splitlines() if line.strip()]
+    causes = [line for line in lines if _ERROR.match(line) and not line.startswith("ray.")]
+    return next(iter([*causes, *lines[-1:]]), type(problem).__name__)
 
 
 @contextmanager
@@ -176,6 +185,8 @@ def _start(ray: Any, cluster: RayCluster) -> None:
             "include_dashboard": False,
             "object_store_memory": OBJECT_STORE_BYTES,
         }
+    else:
+        _require_answer(address)
     try:
         ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as problem:  # Ray raises a bare one where its processes are slow to start
@@ -184,8 +195,27 @@ def _start(ray: Any, cluster: RayCluster) -> None:
         raise EngineError(
             f"no Ray cluster can be used: {reason[:200]}",
             where=address or "this machine",
-            hint="Check --engine-address and RAY_ADDRESS, or leave both out to use this machine",
+            hint=OTHER_ADDRESS,
         ) from problem
+
+
+def _require_answer(address: str) -> None:
+    """Refuse an address at which nothing listens, for which Ray would wait for minutes.
+
+    Raises:
+        EngineError: there is no answer.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdecimal()):  # such as "auto", which Ray looks up
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+    except OSError as problem:
+        raise EngineError(
+            f"no Ray cluster can be used: {problem.strerror or problem}",
+            where=address,
+            hint=OTHER_ADDRESS,
+        ) from None
 
 
 def refuse_shards(manifest: Manifest) -> None:

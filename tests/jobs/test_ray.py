@@ -9,13 +9,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
-from running import Debias, Python
 
 from debias.audit import pixel_pass
 from debias.audit.pixel_pass import PassSettings, measure_images
@@ -27,11 +26,14 @@ from debias.data.store import build_store
 from debias.data.windows import expand_windows
 from debias.errors import DataError, EngineError, UsageError
 from debias.inference import distributed
-from debias.inference.distributed import decode_file, make_scorer, score_on_ray
+from debias.inference.distributed import decode_file, score_on_ray
 from debias.models.db_vae import FaceModel
 from debias.models.networks import NetworkSettings
 from debias.rundir import read_json
 from debias.training.randomness import torch_seeded
+
+if TYPE_CHECKING:  # a worker imports this file, and has not the tests' folder on its path
+    from running import Debias, Python
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
@@ -66,6 +68,13 @@ def model() -> FaceModel:
     settings = NetworkSettings(image_size=32, channels=(8, 16), blocks=(0,), latent_size=6)
     with torch_seeded(0, "initialisation"):
         return FaceModel(settings, architecture="classifier").eval()
+
+
+def _scorer(*args: Any, **options: Any) -> Callable[[Sequence[SourceFile]], Any]:
+    """Make the scorer that a worker finds; the one that is replaced here could not be pickled."""
+    from debias.inference.distributed import make_scorer
+
+    return make_scorer(*args, **options)
 
 
 def test_predictions_are_those_of_this_process(
@@ -125,7 +134,7 @@ def test_a_killed_worker_loses_nothing(
     deaths.mkdir()
 
     def make_mortal(*args: Any, **options: Any) -> Callable[[Sequence[SourceFile]], Any]:
-        work = make_scorer(*args, **options)
+        work = _scorer(*args, **options)
 
         def mortal(files: Sequence[SourceFile]) -> Any:
             death = deaths / files[0].image_ids[0]
@@ -227,7 +236,7 @@ def test_files_that_workers_do_not_see(
     score = partial(score_on_ray, model, manifest, settings, cluster=RayCluster())
 
     def elsewhere(root: Path) -> Callable[..., Any]:
-        return lambda *args, **options: make_scorer(*args, **(options | {"root": root}))
+        return lambda *args, **options: _scorer(*args, **(options | {"root": root}))
 
     monkeypatch.setattr(distributed, "make_scorer", elsewhere(tmp_path / "absent"))
     with pytest.raises(DataError, match=r"absent: there is no such folder on the worker.*Mount"):
@@ -248,7 +257,7 @@ def test_a_cluster_that_is_not_there(drawn: Path, python: Python, tmp_path: Path
     code = "import sys; from debias.cli import main; sys.exit(main(sys.argv[1:]))"
     done = python(code, *words, "--engine", "ray", "--engine-address", "127.0.0.1:1")
     assert done.returncode == 1
-    assert done.stderr.startswith("debias audit: 127.0.0.1:1: no Ray cluster can be used")
+    assert "debias audit: 127.0.0.1:1: no Ray cluster can be used: Conn" in done.stderr
 
 
 BLOCKED = """
