@@ -3,7 +3,8 @@
 Encoding all faces before each epoch (``exact``) costs a good part of an epoch. A stream counts the
 posterior means of the faces in each training batch instead. It is an approximation, since they
 
-- come from images that are augmented, and from a model in train mode that has moved on since;
+- come from images that are augmented (strong changes of light hide what is rare: see
+  ``experiments/streamed_histograms``), and from a model in train mode that has moved on since;
 - were drawn by weight. In an epoch of M draws, face i is drawn M p_i times in expectation, so each
   time it counts 1 / (M p_i): once in all, as in a full encoding;
 - are forgotten: what is an epoch older counts :data:`KEPT_AN_EPOCH` times as much.

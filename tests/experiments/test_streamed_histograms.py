@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from debias.config import to_table
+from debias.training.augment import AugmentSettings
+
 ROOT = Path(__file__).parents[2]
 RUN = ROOT / "experiments" / "streamed_histograms" / "run.py"
 
@@ -34,6 +37,24 @@ def test_costs_are_told_as_shares_of_their_own_turn(program: dict[str, Any]) -> 
     *_, exact, streamed = program["cost_table"]({"seconds": seconds})
     assert exact == "| exact | 22.5 | 50.0 (50.0 to 50.0) | 50.0 (50.0 to 50.0) |"
     assert "| 2.0 (1.0 to 3.0) |" in streamed
+
+
+@pytest.mark.slow
+def test_without_augmentation_streamed_is_near_exact_once_the_model_settles(
+    program: dict[str, Any],
+) -> None:
+    images = program["Images"](0.1, seed=0, size=32)
+    plain = [
+        f"augmentation.{name}={str(value).lower()}"
+        for name, value in to_table(AugmentSettings.none()).items()
+    ]
+    changes = [*program["TINY"], *plain, "training.average=0.0", "training.epochs=8"]
+    epochs = program["distances"](images, "product-0.5", changes, seed=0)["epochs"]
+    first, last = epochs[0], epochs[-1]
+    assert last["active"] >= 5
+    assert last["mean"] < 0.08 < first["mean"]
+    assert last["dark"] == pytest.approx(last["dark_exact"], rel=0.1)
+    assert last["dark"] > 2 * last["dark_of_faces"]
 
 
 @pytest.mark.slow
