@@ -28,8 +28,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from debias.data.pool import num_cores
+from debias.data.source_files import FAILURE_COLUMNS
 from debias.data.store import ImageStore
-from debias.data.store_write import FAILURE_COLUMNS
 from debias.data.tables import write_table
 from debias.rundir import write_json
 from debias.seeding import numpy_generator

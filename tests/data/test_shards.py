@@ -25,7 +25,7 @@ from debias.audit.pixel_pass import PassSettings, measure_images
 from debias.data import shards as shards_module
 from debias.data.decode import DecodeSettings
 from debias.data.manifest import Manifest, manifest_from_folder, manifest_from_shards, parse_where
-from debias.data.shard_files import expand_shards
+from debias.data.shard_files import expand_shards, members
 from debias.data.source import ImageSource
 from debias.data.store import ImageStore, build_store
 from debias.data.windows import expand_windows
@@ -115,7 +115,8 @@ def write_parquet(folder: Path) -> str:
 
 
 def pixels(store: ImageStore, image_id: str) -> NDArray[np.uint8]:
-    return store.gather(store.rows([image_id]))[0]
+    chosen: NDArray[np.uint8] = store.gather(store.rows([image_id]))[0]
+    return chosen
 
 
 @pytest.fixture
@@ -204,7 +205,6 @@ def test_each_shard_is_listed_once_and_then_read_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[str] = []
-    members = shards_module.members
 
     def counted(url: str) -> Any:
         opened.append(url)
@@ -250,7 +250,8 @@ def test_what_a_sample_may_say(tmp_path: Path) -> None:
     )
     table = load(pattern, tmp_path).table.set_index("image_id")
     assert table.index.tolist() == ["first", "two.v2.png", "three.png"]
-    assert table.loc["first", ["label", "split", "identity_id"]].tolist() == [1, "val", "p"]
+    first = table.iloc[0]
+    assert [first[name] for name in ("label", "split", "identity_id")] == [1, "val", "p"]
     assert table["label"].tolist()[1:] == [0, pd.NA]
     chosen = load(pattern, tmp_path, where=parse_where(["label=0"]))
     assert chosen.table["image_id"].tolist() == ["two.v2.png"]
