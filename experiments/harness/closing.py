@@ -75,8 +75,8 @@ def closed_gaps(runs: Sequence[Run], task: str, target: float, *, method: str) -
 def overview_table(runs: Sequence[Run], tasks: Sequence[str], target: float) -> pd.DataFrame:
     """Return the share of the recoverable gap that each method closes on each task, in one table.
 
-    The first row gives the gap that can be recovered, in points, with its t-interval. Shares of a
-    gap that is not shown to be above 0 are left out.
+    The first row gives the gap that can be recovered, in points, with its t-interval. Where that
+    gap is not shown to be above 0, a share has no interval.
     """
     shown = [task for task in tasks if _recoverable(runs, task, target) is not None]
     rows: list[dict[str, str]] = [
@@ -108,10 +108,10 @@ def _closed_share(runs: Sequence[Run], task: str, target: float, method: str) ->
     if gaps is None:
         return ""
     low, high = fieller(gaps.closed, gaps.possible)
+    share = f"{100 * gaps.closed.mean() / gaps.possible.mean():.0f} %"
     if not np.isfinite(low + high):
-        return "?"
-    share = 100 * gaps.closed.mean() / gaps.possible.mean()
-    return f"{share:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
+        return f"{share} (seeds: {len(gaps.plain)})"
+    return f"{share} [{100 * low:.0f}, {100 * high:.0f}]"
 
 
 def fieller(numerator: Floats, denominator: Floats) -> tuple[float, float]:

@@ -3,7 +3,7 @@
     python experiments/rivals/run.py                      # the screen: 2 seeds, 3 tasks, all
     python experiments/rivals/run.py --final              # the chosen methods, 5 seeds, all tasks
     python experiments/rivals/run.py --tables [--final]   # tables of what is there, no training
-    python experiments/rivals/run.py --tables --final --write experiments/rivals/README.md
+    python experiments/rivals/run.py --tables --final --write   # and put them into the READMEs
 
 On drawn tasks each seed draws other people and pictures, of training and test alike; the screen's
 seeds are none of the final's, so nothing was chosen on an image that the final is tested by. Real
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add_budget(parser, results=HERE / "results")
     parser.add_argument("--final", action="store_true", help="the chosen methods, on final seeds")
     parser.add_argument("--tables", action="store_true", help="print what is there, train nothing")
-    parser.add_argument("--write", type=Path, metavar="PAGE", help="put the tables into a page")
+    parser.add_argument("--write", action="store_true", help="put the tables into the READMEs")
     parser.add_argument("--tasks", metavar="NAME,...")
     parser.add_argument("--methods", metavar="NAME,...")
     parser.add_argument("--seeds", metavar="N,...")
@@ -85,9 +85,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if chosen.final:
             log_readings([run for run in runs if not budget.file(run).exists()], budget)
         found = run_missing(runs, budget)
-    lines = [*overviews(found), *all_tables(found)]
+    overview = list(overviews(found))
+    lines = [*overview, *all_tables(found)]
     if chosen.write:
-        put_tables(chosen.write, lines)
+        put_tables(HERE / "README.md", lines)
+        put_tables(HERE.parent / "README.md", overview)
     print("\n".join(lines))
 
 

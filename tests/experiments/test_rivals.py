@@ -102,6 +102,22 @@ def test_each_reading_of_a_final_test_is_logged(tmp_path: Path) -> None:
     ]
 
 
+def test_the_pages_show_the_results_that_are_there() -> None:
+    page = (ROOT / "experiments" / "rivals" / "README.md").read_text()
+    overview = (ROOT / "experiments" / "README.md").read_text()
+    command = next(line for line in page.splitlines() if line.endswith("--tables --write"))
+    words = command.removesuffix("--write").split()
+    done = subprocess.run(
+        [sys.executable, *words[1:]], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    lines = done.stdout.strip().splitlines()
+    assert len(lines) > 20
+    assert done.stdout.strip() in page
+    assert "\n".join(
+        lines[: lines.index("### balanced: a third of each skin tone, half women")]
+    ) in (overview)
+
+
 def _made(task: str, method: str, seed: int, recall: dict[str, float]) -> dict[str, Any]:
     values = np.array(list(recall.values()))
     at = {
