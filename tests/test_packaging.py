@@ -100,7 +100,10 @@ def test_the_core_is_light(installed: Path) -> None:
     required = _distribution(installed).requires
     assert required
     core = {text.split(">")[0] for text in required if "extra ==" not in text}
-    light = {"numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "pillow", "tqdm", "jinja2"}
+    light = {
+        *("numpy", "scipy", "scikit-learn", "pandas", "pyarrow"),
+        *("pillow", "tqdm", "jinja2", "fsspec"),
+    }
     assert core == light
     train = {text.split(">")[0] for text in required if "extra == 'train'" in text}
     assert {"torch", "torchvision", "lightning-fabric", "tensorboard", "safetensors"} <= train

@@ -147,7 +147,8 @@ def jobs(folder: Path, fraction: float, amount: Amount) -> list[Cost]:
         amount: how much is measured.
     """
     testbed = load_testbed("planted").scaled(fraction)
-    write_table(write_testbed(testbed, folder), folder / "people.csv")
+    people = write_testbed(testbed, folder)
+    write_table(people.rename_axis("image_id").reset_index(), folder / "people.csv")
     table, run = str(folder / "images.csv"), str(folder / "run")
     cached = ("--cache", str(folder / "cache"))
     settings = [word for each in amount.settings for word in ("--set", each)]

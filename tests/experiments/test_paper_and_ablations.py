@@ -50,7 +50,7 @@ def test_the_papers_table_is_made_and_printed_again(folder: Path) -> None:
     assert "| none | 1 |" in printed
     assert "| alpha 0.01 | 1 |" in printed
     assert "| 97.13 | 9.49 |" in printed
-    assert run("paper_table", folder, *methods, "--tables") == printed
+    assert printed.endswith(run("paper_table", folder, *methods, "--tables"))
     made = json.loads((folder / "paper_table" / "dark-3" / "paper-0.01-seed100.json").read_text())
     recall = list(made["at_half"]["recall"].values())
     assert made["at_half"]["mean_accuracy"] == pytest.approx(np.mean(recall))
