@@ -165,7 +165,7 @@ def table_text(found: list[dict[str, Any]]) -> str:
         f"| {each['processor_seconds']:.3g} | {each['peak_bytes'] / 1e6:,.0f} |"
         for each in found
     ]
-    return "\n".join([*head, *rows])
+    return "\n".join([head, *rows])
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ def test_weights_and_draws_are_measured_at_each_size(tmp_path: Path) -> None:
         assert each["file_bytes"] == each["num_images"] * 100 * 2
         assert each["seconds"] > 0
         assert each["peak_bytes"] >= 0
+    assert "| images | task | seconds |" in printed
     assert "| 2,000 | weights, max |" in printed
     assert not list(tmp_path.glob("*/latents.npy"))
 
