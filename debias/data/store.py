@@ -93,10 +93,18 @@ class ImageStore:
             IndexError: a row is negative or beyond the last.
         """
         rows = np.asarray(rows)
-        if rows.size and not 0 <= rows.min() <= rows.max() < len(self.images):
-            raise IndexError(f"rows are {rows.min()} to {rows.max()} of {len(self.images)}")
+        self.check_rows(rows)
         # Checked above: mode="raise" would fill a buffer first and copy it to `out` afterwards.
         return np.take(np.asarray(self.images), rows, axis=0, out=out, mode="clip")
+
+    def check_rows(self, rows: NDArray[np.integer]) -> None:
+        """Check that rows are there.
+
+        Raises:
+            IndexError: a row is negative or beyond the last.
+        """
+        if rows.size and not 0 <= rows.min() <= rows.max() < len(self.images):
+            raise IndexError(f"rows are {rows.min()} to {rows.max()} of {len(self.images)}")
 
 
 def default_cache() -> Path:

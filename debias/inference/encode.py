@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from debias.data.store import ImageStore
+from debias.inference.pixels import take
 from debias.models.db_vae import FaceModel
 from debias.models.networks import to_float
 
@@ -51,8 +52,7 @@ def batches(
 ) -> Iterator[Float[Tensor, "batch channel height width"]]:
     """Yield the images of ``rows`` of a store as floats in [0, 1], in that order."""
     for start in range(0, len(rows), batch_size):
-        pixels = torch.from_numpy(store.gather(rows[start : start + batch_size]))
-        yield to_float(pixels.to(device).permute(0, 3, 1, 2))
+        yield to_float(take(store, rows[start : start + batch_size], device))
 
 
 def encode(

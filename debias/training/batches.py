@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from debias.data.store import ImageStore
+from debias.inference.pixels import take
 from debias.models.db_vae import FaceModel, ModelOutput
 from debias.resampling.sampler import EpochPlan
 from debias.resampling.settings import ResamplingSettings
@@ -33,10 +34,9 @@ def load_batch(
         device: where the images go.
     """
     chosen = np.concatenate([faces, non_faces])
-    images = torch.from_numpy(store.gather(chosen)).to(device, non_blocking=True)
     y = torch.zeros(len(chosen), device=device)
     y[: len(faces)] = 1
-    return images.permute(0, 3, 1, 2), y, chosen
+    return take(store, chosen, device), y, chosen
 
 
 def stream_for(

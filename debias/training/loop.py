@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
 
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from debias.data.store import ImageStore
+from debias.inference.pixels import place_store
 from debias.models.checkpoint import save_model
 from debias.models.db_vae import FaceModel, ModelOutput, training_loss
 from debias.resampling.sampler import plan_epoch
@@ -117,10 +118,12 @@ def fit(
         The history, and which epoch's model was kept.
 
     Raises:
+        ConfigError: the pixels do not fit in the memory of the device that is to hold them.
         TrainingError: the loss is not finite, or diverges; the states on disk are from before.
         CheckpointError: the states on disk do not fit the settings.
     """
     training = settings.training
+    data = replace(data, store=place_store(data.store, fabric.device, training.pixels))
     model.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = averaged(model, training.average) if training.average else None
     optimizer = build_optimizer(model, training)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from debias.errors import ConfigError
+from debias.inference.pixels import Placement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,8 @@ class TrainingSettings:
             The averaged model is what is validated, encoded with and saved.
         gradient_clip: largest norm of the gradient; 0 does not clip.
         precision: ``bf16`` and ``fp32`` name it; ``auto`` is bf16 where the device computes it.
+        pixels: where decoded images lie: in the memory of the ``device``; on the ``host``, in a
+            mapped file; or ``auto``, on a GPU that they fill to at most half of what is free.
         compile: compile the model with ``torch.compile``.
         selection: which epoch's model is kept: the ``best`` by validation loss, or the ``last``.
             No demographic label is read either way.
@@ -50,6 +53,7 @@ class TrainingSettings:
     average: float = 0.998
     gradient_clip: float = 1.0
     precision: Literal["auto", "bf16", "fp32"] = "auto"
+    pixels: Placement = "auto"
     compile: bool = False
     selection: Literal["best", "last"] = "best"
     validation_images: int = 4096

@@ -115,6 +115,14 @@ def test_the_same_settings_give_the_same_model(
     _assert_same(one, other)
 
 
+def test_pixels_on_the_device_give_the_same_model(
+    data: TrainingData, settings_for: SettingsFor, tmp_path: Path
+) -> None:
+    run, _ = _train(data, settings_for(training__pixels="host"), tmp_path / "host")
+    other, _ = _train(data, settings_for(training__pixels="device"), tmp_path / "device")
+    _assert_same(run, other)
+
+
 def test_another_seed_gives_another_model(
     data: TrainingData, settings_for: SettingsFor, tmp_path: Path
 ) -> None:
