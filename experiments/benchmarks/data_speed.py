@@ -44,6 +44,15 @@ def drawn_images(num_images: int, size: int, *, seed: int) -> NDArray[np.uint8]:
     return images
 
 
+def write_files(folder: Path, count: int) -> list[Path]:
+    """Write JPEG files of a common size into a new folder, and return their paths."""
+    folder.mkdir()
+    paths = [folder / f"{number:06d}.jpg" for number in range(count)]
+    for path, image in zip(paths, drawn_images(count, FILE_SIDE, seed=0), strict=True):
+        Image.fromarray(image).save(path, quality=QUALITY)
+    return paths
+
+
 def gathering(amount: Amount, folder: Path) -> list[Comparison]:
     """Return the speed of random batches from the store against decoding the same files.
 
@@ -53,16 +62,13 @@ def gathering(amount: Amount, folder: Path) -> list[Comparison]:
     """
     size, generator = amount.image_size, numpy_generator(0, "batches")
     files = folder / "files"
-    files.mkdir()
-    for number, image in enumerate(drawn_images(amount.num_files, FILE_SIDE, seed=0)):
-        Image.fromarray(image).save(files / f"{number:06d}.jpg", quality=QUALITY)
+    paths = write_files(files, amount.num_files)
     store = build_store(
         manifest_from_folder(files),
         DecodeSettings(image_size=size),
         cache=folder / "cache",
         progress=False,
     )
-    paths = [files / f"{number:06d}.jpg" for number in range(amount.num_files)]
     count = min(amount.num_gathered, amount.num_files)
 
     def batch() -> NDArray[np.int64]:
@@ -104,9 +110,7 @@ def drawing(amount: Amount, folder: Path) -> list[Comparison]:
         folder: an empty folder; files are written there.
     """
     size, count = amount.image_size, amount.num_files
-    for number, image in enumerate(drawn_images(count, FILE_SIDE, seed=0)):
-        Image.fromarray(image).save(folder / f"{number:06d}.jpg", quality=QUALITY)
-    paths = [folder / f"{number:06d}.jpg" for number in range(count)]
+    paths = write_files(folder / "files", count)
     factors = draw_faces(Population(), range(count), seed=0)
     sides = {
         "render": timed(lambda: render(factors, size=size), count=count),

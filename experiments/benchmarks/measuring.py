@@ -213,8 +213,8 @@ def table_text(comparisons: Sequence[Comparison]) -> str:
     for each in comparisons:
         low, high = min(each.ratios), max(each.ratios)
         aim = "" if each.aim is None else f"{each.aim:g} {'met' if _met(each) else 'missed'}"
-        figures = (_figure(median(values)) for values in (each.figures_ours, each.figures_other))
-        ratio = f"{_figure(each.ratio)} ({_figure(low)} to {_figure(high)})"
+        figures = (figure(median(values)) for values in (each.figures_ours, each.figures_other))
+        ratio = f"{figure(each.ratio)} ({figure(low)} to {figure(high)})"
         rows.append((each.task, each.ours, each.other, *figures, each.unit, ratio, aim))
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     return "\n".join(
@@ -227,7 +227,7 @@ def _met(each: Comparison) -> bool:
     return each.aim is not None and each.ratio >= each.aim
 
 
-def _figure(value: float) -> str:
+def figure(value: float) -> str:
     """Return three significant digits, or all of a larger number's whole ones."""
     digits = 2 - math.floor(math.log10(value)) if value > 0 else 0
     return f"{round(value, digits):,.{max(0, digits)}f}"

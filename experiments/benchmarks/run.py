@@ -17,8 +17,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from data_speed import drawing, drawn_images, gathering, starting, weighting
+from epoch_speed import epochs, resampling
+from file_speed import files
+from limits import limits_text, machine_limits, shares
 from measuring import Amount, Comparison, hold_to_cores, machine, table_text
-from training_speed import encoding, epochs, training
+from training_speed import encoding, training
 
 from debias.data.pool import num_cores
 from debias.rundir import write_json
@@ -74,6 +77,8 @@ def main() -> None:
     is_held = hold_to_cores(chosen.threads)
     about = machine(num_threads=chosen.threads, is_held=is_held)
     comparisons = run(amount)
+    limits = machine_limits()
+    found = shares(comparisons, limits, amount)
     seconds = round(time.perf_counter() - started, 1)
     if chosen.output:
         write_json(
@@ -83,9 +88,11 @@ def main() -> None:
                 "amount": {name: getattr(amount, name) for name in Amount.__slots__},
                 "seconds": seconds,
                 "comparisons": [each.as_table() for each in comparisons],
+                "limits": limits,
+                "shares": [each.as_table() for each in found],
             },
         )
-    print(table_text(comparisons))
+    print(table_text(comparisons), limits_text(found), sep="\n\n")
     print(f"\n{about['processor']} ({', '.join(about['instructions'])})")
     print(f"{about['num_threads']} of {about['num_cores']} cores; {seconds} s")
 
@@ -93,13 +100,16 @@ def main() -> None:
 def run(amount: Amount) -> list[Comparison]:
     """Return all comparisons; says on standard error what is being measured."""
     images = drawn_images(amount.num_images, amount.image_size, seed=0)
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as other:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         sections: dict[str, Callable[[], list[Comparison]]] = {
             "training": lambda: training(amount, images),
             "whole epochs": lambda: epochs(amount, images),
+            "resampling": lambda: resampling(amount, images),
             "encoding": lambda: encoding(amount, images),
-            "pixels": lambda: gathering(amount, Path(folder)),
-            "drawing": lambda: drawing(amount, Path(other)),
+            "pixels": lambda: gathering(amount, _made(folder / "pixels")),
+            "files": lambda: files(amount, _made(folder / "files")),
+            "drawing": lambda: drawing(amount, _made(folder / "drawing")),
             "weights": lambda: weighting(amount),
             "start-up": lambda: starting(amount),
         }
@@ -109,6 +119,11 @@ def run(amount: Amount) -> list[Comparison]:
             comparisons += section()
             print(f"{name}: {time.perf_counter() - started:.0f} s", file=sys.stderr)
     return comparisons
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
 
 
 if __name__ == "__main__":

@@ -13,32 +13,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from course import CourseLoop
 from measuring import Amount, Comparison, Measure, compare, take_turns, timed
 from numpy.typing import NDArray
 from plain import LabelledImages, PlainLoop, batches, to_unit, transforms
 from torch.utils.data import DataLoader
 
-from debias.config import to_table
 from debias.data.store import ImageStore
 from debias.inference.encode import Autocast, encode
 from debias.models.db_vae import FaceModel
 from debias.rundir import RunDir
-from debias.training.augment import AugmentSettings, augment
+from debias.training.augment import augment
 from debias.training.device import make_fabric
 from debias.training.loop import TrainingData, fit
 from debias.training.randomness import torch_generator, torch_seeded
 from debias.training.settings import RunSettings, load_settings
 from debias.training.validation import LabelledRows
+from debias.training.weighting import Weigher
 
 NUM_VALIDATION = 16  # of each label, as few as may be: validation is not timed
 ENCODE_BATCH = 512
 OURS = "fit"
-UNCHANGED = tuple(
-    f"augmentation.{name}={value}".lower()
-    for name, value in to_table(AugmentSettings.none()).items()
-)
-"""Settings under which no image is augmented."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -55,7 +49,8 @@ class StampedStore(ImageStore):
         return ImageStore.gather(self, rows, out)
 
 
-def _in_memory(images: NDArray[np.uint8]) -> StampedStore:
+def in_memory(images: NDArray[np.uint8]) -> StampedStore:
+    """Return images as a store, without files."""
     return StampedStore(
         directory=Path(),
         images=images,
@@ -71,7 +66,7 @@ def training(amount: Amount, images: NDArray[np.uint8]) -> list[Comparison]:
         amount: how much work.
         images: shape (image, height, width, channel); the first half stands for faces.
     """
-    settings = _settings(amount)
+    settings = speed_settings(amount)
     labels = np.arange(len(images)) < len(images) // 2
     per_image = LabelledImages(images, labels, transforms(settings.augmentation))
     untouched = LabelledImages(images, labels, _same)
@@ -107,52 +102,7 @@ def training(amount: Amount, images: NDArray[np.uint8]) -> list[Comparison]:
     ]
 
 
-def epochs(amount: Amount, images: NDArray[np.uint8]) -> list[Comparison]:
-    """Return the speed of whole epochs, resampling included, against the teaching lab's recipe.
-
-    Neither side augments, since the lab does not. Ours also validates and writes its states.
-
-    Args:
-        amount: how much work; an epoch passes over the faces once.
-        images: shape (image, height, width, channel); the first half stands for faces.
-    """
-    settings = _settings(amount, "resampling.rule=max", "resampling.warmup=0", *UNCHANGED)
-    middle = len(images) // 2
-    half = min(settings.training.batch_size // 2, middle)
-    num_batches = middle // half
-    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float().div_(255).contiguous()
-    data = TrainingData(
-        store=_in_memory(images),
-        train=LabelledRows(faces=np.arange(middle), non_faces=np.arange(middle, len(images))),
-        validation=LabelledRows(
-            faces=np.arange(NUM_VALIDATION), non_faces=middle + np.arange(NUM_VALIDATION)
-        ),
-    )
-    count = num_batches * half * 2
-    with torch_seeded(settings.seed, "benchmark"):
-        course = CourseLoop(settings, pixels[:middle], pixels[middle:], seed=settings.seed)
-        plain = PlainLoop(settings, decode_all=True)
-        y = torch.cat([torch.ones(half), torch.zeros(half)])
-
-        def uniform() -> None:
-            for batch in range(num_batches):
-                rows = torch.arange(batch * half, (batch + 1) * half)
-                plain.step(torch.cat([pixels[rows], pixels[middle + rows]]), y)
-
-        sides: dict[str, Measure] = {
-            "fit, one epoch": timed(lambda: _fit_once(settings, data), count=count),
-            "the lab's recipe": timed(lambda: course.epoch(num_batches), count=count),
-            "the same, drawn uniformly": timed(uniform, count=count),
-        }
-        seconds = take_turns(sides, amount.rounds, warm=True)
-    ours, recipe, undrawn = sides
-    return [
-        compare(seconds, task="whole epochs", ours=ours, other=recipe, unit="images/s", aim=2.0),
-        compare(seconds, task="whole epochs", ours=ours, other=undrawn, unit="images/s"),
-    ]
-
-
-def _fit_once(settings: RunSettings, data: TrainingData) -> None:
+def fit_once(settings: RunSettings, data: TrainingData, weigher: Weigher | None = None) -> None:
     """Train for the settings' epochs, into a folder that goes again."""
     with tempfile.TemporaryDirectory() as folder:
         with torch_seeded(settings.seed, "initialisation"):
@@ -164,7 +114,27 @@ def _fit_once(settings: RunSettings, data: TrainingData) -> None:
             fabric=make_fabric("cpu", settings.training.precision),
             run=RunDir(path=Path(folder)),
             show_progress=False,
+            weigher=weigher,
         )
+
+
+def halves(images: NDArray[np.uint8], num_faces: int) -> TrainingData:
+    """Return images to train on, as many faces an epoch as asked; they may be the same images.
+
+    Args:
+        images: shape (image, height, width, channel); the first half stands for faces.
+        num_faces: rows of faces that train.
+    """
+    middle = len(images) // 2
+    return TrainingData(
+        store=in_memory(images),
+        train=LabelledRows(
+            faces=np.arange(num_faces) % middle, non_faces=np.arange(middle, len(images))
+        ),
+        validation=LabelledRows(
+            faces=np.arange(NUM_VALIDATION), non_faces=middle + np.arange(NUM_VALIDATION)
+        ),
+    )
 
 
 def loader_workers() -> tuple[int, ...]:
@@ -183,7 +153,8 @@ def _same(image: torch.Tensor) -> torch.Tensor:
     return image
 
 
-def _settings(amount: Amount, *changes: str, precision: str = "auto") -> RunSettings:
+def speed_settings(amount: Amount, *changes: str, precision: str = "auto") -> RunSettings:
+    """Return the default settings at the size that is measured, one epoch of them."""
     return load_settings(
         assignments=[
             f"model.image_size={amount.image_size}",
@@ -230,26 +201,17 @@ def _turns(
 
 def _fit(amount: Amount, images: NDArray[np.uint8], precision: str) -> Measure:
     """Return a turn of :func:`debias.training.loop.fit` itself: the seconds of its steps."""
-    settings = _settings(amount, precision=precision)
+    settings = speed_settings(amount, precision=precision)
     num_steps, half = amount.warmup + amount.steps, settings.training.batch_size // 2
-    store = _in_memory(images)
-    middle = len(images) // 2
-    # As many faces an epoch as make the steps that are wanted; they may be the same images.
-    data = TrainingData(
-        store=store,
-        train=LabelledRows(
-            faces=np.arange(num_steps * half) % middle, non_faces=np.arange(middle, len(images))
-        ),
-        validation=LabelledRows(
-            faces=np.arange(NUM_VALIDATION), non_faces=middle + np.arange(NUM_VALIDATION)
-        ),
-    )
+    data = halves(images, num_steps * half)
+    assert isinstance(data.store, StampedStore)
+    stamps = data.store.stamps
 
     def run() -> float:
-        store.stamps.clear()
-        _fit_once(settings, data)
+        stamps.clear()
+        fit_once(settings, data)
         # After the last step comes validation, and with it the stamp that ends the step.
-        seconds = store.stamps[num_steps] - store.stamps[amount.warmup]
+        seconds = stamps[num_steps] - stamps[amount.warmup]
         return seconds / (amount.steps * settings.training.batch_size)
 
     return run
@@ -257,12 +219,12 @@ def _fit(amount: Amount, images: NDArray[np.uint8], precision: str) -> Measure:
 
 def encoding(amount: Amount, images: NDArray[np.uint8]) -> list[Comparison]:
     """Return the speed of encoding against a plain loop in single precision."""
-    settings = _settings(amount)
+    settings = speed_settings(amount)
     with torch_seeded(settings.seed, "initialisation"):
         model = FaceModel(settings.model)
         plain_model = FaceModel(settings.model)
     fast = model.to(memory_format=torch.channels_last)
-    store = _in_memory(images)
+    store = in_memory(images)
     fabric = make_fabric("cpu", "auto")
     rows = np.arange(len(images))
     dataset = LabelledImages(images, np.zeros(len(images)), to_unit)

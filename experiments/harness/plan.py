@@ -76,8 +76,8 @@ def add_choice(
         seeds: where none are named.
     """
     parser.add_argument("--tables", action="store_true", help="print what is there, train nothing")
-    parser.add_argument("--methods", type=_names, default=tuple(methods), metavar="NAME,...")
-    parser.add_argument("--seeds", type=_numbers, default=tuple(seeds), metavar="N,...")
+    parser.add_argument("--methods", type=names, default=tuple(methods), metavar="NAME,...")
+    parser.add_argument("--seeds", type=numbers, default=tuple(seeds), metavar="N,...")
 
 
 def chosen_results(chosen: argparse.Namespace, *, task: str) -> list[dict[str, Any]]:
@@ -106,13 +106,13 @@ def chosen_budget(chosen: argparse.Namespace) -> Budget:
 
 def wanted_runs(tasks: Iterable[str], methods: Iterable[str], seeds: Iterable[int]) -> list[Wanted]:
     """Return all runs, seed by seed and task by task, so that drawn images are shared."""
-    names = list(methods)
+    chosen = list(methods)
     every = list(tasks)
     return [
         Wanted(seed=seed, task=task, method=method)
         for seed in seeds
         for task in every
-        for method in names
+        for method in chosen
     ]
 
 
@@ -138,11 +138,13 @@ def run_missing(runs: Sequence[Wanted], budget: Budget) -> list[dict[str, Any]]:
     return [read_json(budget.file(run)) for run in runs]
 
 
-def _names(text: str) -> tuple[str, ...]:
+def names(text: str) -> tuple[str, ...]:
+    """Return the names of a list with commas."""
     return tuple(text.split(","))
 
 
-def _numbers(text: str) -> tuple[int, ...]:
+def numbers(text: str) -> tuple[int, ...]:
+    """Return the numbers of a list with commas."""
     return tuple(int(number) for number in text.split(","))
 
 

@@ -31,6 +31,8 @@ from plan import (  # noqa: E402
     Wanted,
     add_budget,
     chosen_budget,
+    names,
+    numbers,
     present_results,
     run_missing,
     wanted_runs,
@@ -64,16 +66,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--final", action="store_true", help="the chosen methods, on final seeds")
     parser.add_argument("--tables", action="store_true", help="print what is there, train nothing")
     parser.add_argument("--write", action="store_true", help="put the tables into the READMEs")
-    parser.add_argument("--tasks", metavar="NAME,...")
-    parser.add_argument("--methods", metavar="NAME,...")
-    parser.add_argument("--seeds", metavar="N,...")
+    parser.add_argument("--tasks", type=names, metavar="NAME,...")
+    parser.add_argument("--methods", type=names, metavar="NAME,...")
+    parser.add_argument("--seeds", type=numbers, metavar="N,...")
     chosen = parser.parse_args(arguments)
     budget = chosen_budget(chosen)
-    tasks = _listed(chosen.tasks) or (DRAWN if chosen.final else SCREEN_TASKS)
-    methods = _listed(chosen.methods) or (FINAL_METHODS if chosen.final else tuple(METHODS))
-    seeds = [int(text) for text in _listed(chosen.seeds)] or list(
-        FINAL_SEEDS if chosen.final else SCREEN_SEEDS
-    )
+    tasks = chosen.tasks or (DRAWN if chosen.final else SCREEN_TASKS)
+    methods = chosen.methods or (FINAL_METHODS if chosen.final else tuple(METHODS))
+    seeds = chosen.seeds or (FINAL_SEEDS if chosen.final else SCREEN_SEEDS)
     runs = _with_balanced(wanted_runs(tasks, methods, seeds), seeds)
     if not chosen.final and (kept := sorted({*seeds} & {*FINAL_SEEDS})):
         parser.error(f"the images of seed {kept[0]} are read by --final alone")
@@ -109,10 +109,6 @@ def log_readings(runs: Sequence[Wanted], budget: Budget) -> None:
 DRAWN = tuple(
     name for name, task in TASKS.items() if not isinstance(task, RealTask) and task.balanced
 )
-
-
-def _listed(text: str | None) -> tuple[str, ...]:
-    return tuple(text.split(",")) if text else ()
 
 
 def _is_real(task: str) -> bool:
