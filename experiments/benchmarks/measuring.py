@@ -31,6 +31,7 @@ class Amount:
         rounds: turns that each side takes.
         steps: training steps a turn.
         warmup: training steps before those, not timed.
+        num_epochs: epochs of a whole training.
         num_images: images in the array that is trained on and encoded.
         num_files: JPEG files that are decoded.
         num_gathered: images in a gathered batch.
@@ -42,6 +43,7 @@ class Amount:
     rounds: int
     steps: int
     warmup: int
+    num_epochs: int
     num_images: int
     num_files: int
     num_gathered: int

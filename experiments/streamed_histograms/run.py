@@ -1,20 +1,17 @@
-"""How near streamed histograms are to exact ones, and what each costs.
+"""How near streamed histograms are to exact ones.
 
-    python experiments/streamed_histograms/run.py [--seeds 2] [--turns 5]
+    python experiments/streamed_histograms/run.py [--seeds 2]
     python experiments/streamed_histograms/run.py --tiny --results /tmp/streamed
 
-``distance``: trains with streamed histograms and, before each epoch, also encodes all training
-faces; tells how far apart the histograms and the sampling probabilities are. ``cost``: seconds of
-an epoch that draws uniformly without looking at latents, of one that encodes, and of one that
-streams, in turns. A finished part leaves a JSON file under ``results/`` and is not run again.
-Prints the tables.
+Trains with streamed histograms and, before each epoch, also encodes all training faces; tells how
+far apart the histograms and the sampling probabilities are. A finished run leaves a JSON file under
+``results/`` and is not made again. Prints the table.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,7 +25,7 @@ from debias.data.store import ImageStore
 from debias.inference.encode import encode
 from debias.models.db_vae import FaceModel
 from debias.resampling.histogram import LatentHistograms, build_histograms, kl_per_latent
-from debias.resampling.weights import SamplingWeights, given_weights, sampling_weights
+from debias.resampling.weights import SamplingWeights, sampling_weights
 from debias.rundir import RunDir, read_json, write_json
 from debias.testbed.renderer import render
 from debias.testbed.sets import draw_testbed, load_testbed, true_attributes
@@ -44,8 +41,6 @@ RULES = {
     "product-0.5": ("resampling.rule=product", "resampling.target_ess=0.5"),
     "margin-0.3": ("resampling.rule=margin", "resampling.target_ess=0.3"),
 }
-WAYS = ("uniform", "exact", "streamed")
-COST_EPOCHS = 4  # of which the first and the last are not timed
 TINY = (
     *("model.image_size=32", "model.channels=[8,16]", "model.blocks=[0]", "model.latent_size=8"),
     *("training.min_epoch_steps=1", "training.batch_size=32", "loss.kl=1e-4"),
@@ -56,7 +51,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what is missing, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--tiny", action="store_true", help="a few images, to see that it runs")
     parser.add_argument("--results", type=Path, default=HERE / "results")
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE")
@@ -71,12 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if not file.exists():
                 images = images or Images(fraction, seed=seed, size=size)
                 write_json(file, distances(images, rule, changes, seed=seed))
-    file = chosen.results / "cost.json"
-    if not file.exists():
-        images = Images(fraction, seed=0, size=size)
-        write_json(file, costs(images, changes, turns=chosen.turns))
     runs = [read_json(path) for path in sorted(chosen.results.glob("distance-*.json"))]
-    print("\n".join([*distance_table(runs), "", *cost_table(read_json(file))]))
+    print("\n".join(distance_table(runs)))
 
 
 class Images:
@@ -197,36 +187,6 @@ def compared(
     }
 
 
-def costs(images: Images, changes: Sequence[str], *, turns: int) -> dict[str, Any]:
-    """Return the seconds of an epoch, weights, validation and saving included, in turns."""
-    measured: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
-    for turn in range(turns):
-        for way in (*WAYS[turn % 3 :], *WAYS[: turn % 3]):
-            measured[way].append(_epoch_seconds(images, way, changes))
-    return {"changes": list(changes), "num_faces": len(images.is_dark), "seconds": measured}
-
-
-def _epoch_seconds(images: Images, way: str, changes: Sequence[str]) -> dict[str, float]:
-    settings = load_settings(
-        assignments=[
-            *changes,
-            f"training.epochs={COST_EPOCHS}",
-            f"resampling.histograms={'streamed' if way == 'streamed' else 'exact'}",
-        ]
-    )
-    starts: list[tuple[float, float]] = []
-
-    def weigh(rebuild: Rebuild) -> SamplingWeights:
-        starts.append((time.perf_counter(), time.process_time()))
-        if way == "uniform":
-            return given_weights(np.ones(len(rebuild.faces)))
-        return latent_weigher(rebuild)
-
-    train(images, settings, weigh)
-    clock, processor = np.median(np.diff(np.array(starts), axis=0)[1:], axis=0)
-    return {"clock": float(clock), "processor": float(processor)}
-
-
 def distance_table(runs: Sequence[dict[str, Any]]) -> list[str]:
     """Return the lines of a table, a row an epoch, with the means over seeds."""
     columns = {
@@ -255,23 +215,6 @@ def distance_table(runs: Sequence[dict[str, Any]]) -> list[str]:
                 for key in columns.values()
             ]
             lines.append(f"| {rule} | {int(str(epoch)) + 1} | {' | '.join(cells)} |")
-    return lines
-
-
-def cost_table(found: dict[str, Any]) -> list[str]:
-    """Return the lines of a table, with the median over turns and their range."""
-    lines = [
-        "| an epoch | seconds | more than uniform (%) | processor time, more (%) |",
-        "| --- | --- | --- | --- |",
-    ]
-    seconds = {way: pd.DataFrame(turns) for way, turns in found["seconds"].items()}
-    for way, turns in seconds.items():
-        more = 100 * (turns / seconds["uniform"] - 1)
-        cells = [
-            f"{more[kind].median():.1f} ({more[kind].min():.1f} to {more[kind].max():.1f})"
-            for kind in ("clock", "processor")
-        ]
-        lines.append(f"| {way} | {turns['clock'].median():.1f} | {' | '.join(cells)} |")
     return lines
 
 
