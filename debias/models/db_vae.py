@@ -204,8 +204,9 @@ def training_loss(
     zero = images.new_zeros((), dtype=torch.float32)
     classification = reconstruction = kl = zero
     total = zero
-    share = len(face_rows) / len(images)
+    vae_weight = len(face_rows) / len(images)
     if output.logit is not None:
+        vae_weight *= settings.vae
         each = classification_loss(
             output.logit.float(), y, label_smoothing=settings.label_smoothing
         )
@@ -220,10 +221,10 @@ def training_loss(
             pixel_loss=settings.pixel_loss,
             reduction=settings.pixel_reduction,
         ).mean()
-        total = total + share * settings.reconstruction * reconstruction
+        total = total + vae_weight * settings.reconstruction * reconstruction
     if output.mu is not None and output.log_var is not None and len(face_rows):
         kl = kl_divergence(output.mu, output.log_var, free_bits=settings.free_bits).mean()
-        total = total + share * settings.kl * kl_scale * kl
+        total = total + vae_weight * settings.kl * kl_scale * kl
     return LossParts(
         total=total, classification=classification, reconstruction=reconstruction, kl=kl
     )

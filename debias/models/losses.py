@@ -27,10 +27,13 @@ class LossSettings:
 
     With images indexed by b and faces F, the DB-VAE's loss is::
 
-        1/batch * [ sum_b c1 BCE_b + sum_(b in F) (c2 R_b + c3 KL_b) ]
+        1/batch * [ sum_b c1 BCE_b + c sum_(b in F) (c2 R_b + c3 KL_b) ]
 
     Attributes:
         classification: c1, the weight of the binary cross-entropy.
+        vae: c, the weight of the VAE's terms beside the classification. Adam trains the latent head
+            and the decoder as fast whatever it is; a small one leaves the encoder that they share
+            to the classifier. It counts for 1 where there is no classifier.
         reconstruction: c2, the weight of the reconstruction error.
         kl: c3 (beta), the weight of the divergence from the prior.
         pixel_loss: ``l1`` absolute or ``l2`` squared difference of pixels in [0, 1].
@@ -43,6 +46,7 @@ class LossSettings:
     """
 
     classification: float = 1.0
+    vae: float = 1.0
     reconstruction: float = 1.0
     kl: float = 5e-4
     pixel_loss: PixelLoss = "l1"
@@ -52,7 +56,8 @@ class LossSettings:
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("classification", "reconstruction", "kl", "kl_warmup", "free_bits"):
+        weights = ("classification", "vae", "reconstruction", "kl", "kl_warmup", "free_bits")
+        for name in weights:
             if not getattr(self, name) >= 0:
                 raise ConfigError("a weight cannot be negative", where=f"loss.{name}")
         if not 0 <= self.label_smoothing < 1:

@@ -32,9 +32,9 @@ CHANGED = {
     "kl-warmup-4": ("KL weight rises for four epochs", "loss.kl_warmup=4"),
     "latents-16": ("16 latents", "model.latent_size=16"),
     "latents-128": ("128 latents", "model.latent_size=128"),
-    "vae-5": ("VAE terms count five times", "loss.reconstruction=5", "loss.kl=2.5e-3"),
-    "vae-0.2": ("VAE terms count a fifth", "loss.reconstruction=0.2", "loss.kl=1e-4"),
-    "vae-0.01": ("VAE terms count a hundredth", "loss.reconstruction=0.01", "loss.kl=5e-6"),
+    "vae-5": ("VAE terms count five times", "loss.vae=5"),
+    "vae-0.2": ("VAE terms count a fifth", "loss.vae=0.2"),
+    "vae-0.01": ("VAE terms count a hundredth", "loss.vae=0.01"),
     "last": ("the last epoch's model is kept", "training.selection=last"),
 }
 """What is changed in words, and in settings."""

@@ -66,14 +66,26 @@ def test_the_loss_is_the_stated_mean_over_the_batch() -> None:
     images, y = _batch(), torch.tensor([1.0, 1, 1, 0, 0, 0, 0, 0])
     rows = torch.arange(3)
     output = model(images, rows, torch.Generator().manual_seed(1))
-    settings = LossSettings(classification=2.0, reconstruction=3.0, kl=0.5)
+    settings = LossSettings(classification=2.0, vae=0.1, reconstruction=3.0, kl=0.5)
     parts = training_loss(output, images, y, rows, settings=settings, kl_scale=0.25)
     cross_entropy = nn.functional.binary_cross_entropy_with_logits(output.logit, y)
     error = (output.reconstruction - images[:3]).abs().mean(dim=(1, 2, 3))
     kl = 0.5 * (output.mu**2 + output.log_var.exp() - 1 - output.log_var).sum(dim=1)
-    expected = 2 * cross_entropy + (3 * error + 0.5 * 0.25 * kl).sum() / 8
+    expected = 2 * cross_entropy + 0.1 * (3 * error + 0.5 * 0.25 * kl).sum() / 8
     torch.testing.assert_close(parts.total, expected)
     torch.testing.assert_close(parts.kl, kl.mean())
+
+
+@pytest.mark.parametrize("architecture", ["vae", "beta-vae", "autoencoder"])
+def test_without_a_classifier_the_vaes_terms_are_the_whole_loss(architecture: str) -> None:
+    model = _model(architecture=architecture).eval()
+    images, rows = _batch(), torch.arange(8)
+    output = model(images, rows, torch.Generator().manual_seed(1))
+    one, small = (
+        training_loss(output, images, torch.ones(8), rows, settings=LossSettings(vae=weight)).total
+        for weight in (1.0, 0.01)
+    )
+    assert torch.equal(one, small)
 
 
 @pytest.mark.parametrize("architecture", ["db-vae", "classifier", "vae", "beta-vae", "autoencoder"])
