@@ -222,10 +222,15 @@ def _by_picture(
     """Yield, for pictures that have both, their detections by rank and their faces in order."""
     ours = ranks[np.argsort(images[ranks], kind="stable")]
     theirs = np.argsort(face_images, kind="stable")
-    for image in np.intersect1d(images, face_images):
-        low, high = np.searchsorted(images[ours], [image, image + 1])
-        first, last = np.searchsorted(face_images[theirs], [image, image + 1])
-        yield ours[low:high], theirs[first:last]
+    both = np.intersect1d(images, face_images)
+    low, high = (np.searchsorted(images[ours], both, side) for side in ("left", "right"))
+    first, last = (np.searchsorted(face_images[theirs], both, side) for side in ("left", "right"))
+    for detections, faces in zip(
+        map(slice, low.tolist(), high.tolist()),
+        map(slice, first.tolist(), last.tolist()),
+        strict=True,
+    ):
+        yield ours[detections], theirs[faces]
 
 
 def _between(areas: FloatArray, limits: tuple[float, float]) -> BoolArray:
