@@ -14,6 +14,7 @@ from debias import __version__
 from debias.cli_audit import add_audit
 from debias.cli_data import add_data
 from debias.cli_demo import add_demo
+from debias.cli_detect import add_detect
 from debias.cli_explore import add_explore
 from debias.cli_images import add_engine, add_images, add_strict, image_source, ray_cluster
 from debias.cli_options import (
@@ -119,6 +120,7 @@ def _parser() -> _Parser:
     jobs = parser.add_subparsers(dest="job", required=True, metavar="JOB", parser_class=_Parser)
     _add_train(jobs)
     _add_predict(jobs)
+    add_detect(jobs, _add_job)
     add_report(jobs, _add_job)
     add_audit(jobs, _add_job)
     add_data(jobs, _add_job)
@@ -269,8 +271,9 @@ def _is_first_process() -> bool:
 
 
 def _predict(chosen: argparse.Namespace) -> int:
-    from debias.jobs.predict import PredictJob, open_classifier, run_predict
+    from debias.jobs.predict import PredictJob, run_predict
     from debias.training.device import check_device
+    from debias.training.trained import open_classifier
 
     cluster = ray_cluster(chosen)
 

@@ -53,8 +53,8 @@ def latents(text: str) -> int | tuple[int, ...]:
 
 def _explore(chosen: argparse.Namespace) -> int:
     from debias.jobs.explore import ExploreJob, run_explore
-    from debias.jobs.explore_inputs import open_latent_model
     from debias.training.device import check_device
+    from debias.training.trained import open_latent_model
 
     def check() -> None:
         check_device(chosen.device)

@@ -183,6 +183,26 @@ class RunDir:
         return self.path / "rebalanced"
 
     @property
+    def detections(self) -> Path:
+        """One row a face that was found in a picture: its box and its score."""
+        return self.path / "detections.parquet"
+
+    @property
+    def detections_coco(self) -> Path:
+        """The same, with the pictures, in COCO's format."""
+        return self.path / "detections.json"
+
+    @property
+    def pictures(self) -> Path:
+        """One row a picture that was searched for faces."""
+        return self.path / "pictures.csv"
+
+    @property
+    def drawn(self) -> Path:
+        """The searched pictures with boxes drawn."""
+        return self.path / "drawn"
+
+    @property
     def baseline(self) -> RunDir:
         """The plain classifier of the same budget that a debiased run is compared with."""
         return RunDir(path=self.path / "baseline")

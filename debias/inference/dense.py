@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
 from debias.errors import ConfigError
 from debias.models.db_vae import FaceModel
-from debias.models.networks import Encoder, NetworkSettings
+from debias.models.networks import Encoder, NetworkSettings, to_float
 
 CROPS_A_BATCH = 256
 
@@ -73,7 +73,7 @@ def surroundings(settings: NetworkSettings) -> int:
 
 def window_logits(
     model: FaceModel,
-    picture: Float[Tensor, "channel height width"],
+    picture: UInt8[Tensor, "channel height width"],
     places: Geometry,
     *,
     tile: int = 1024,
@@ -86,7 +86,7 @@ def window_logits(
 
     Args:
         model: in eval mode, with an encoder that :func:`is_dense`.
-        picture: RGB in [0, 1], on the model's device, at least a window high and wide.
+        picture: RGB, on the model's device, at least a window high and wide.
         places: see :func:`geometry`.
         tile: height and width of what is scored at once, surroundings left out, in pixels.
     """
@@ -95,7 +95,7 @@ def window_logits(
     step = max(own, tile // own * own)  # tiles begin where the trunk's cells do
     margin = surroundings(model.settings)
     rows, columns = places.count(height), places.count(width)
-    logits = picture.new_empty((rows, columns))
+    logits = torch.empty((rows, columns), device=picture.device)
     for top in range(0, height, step):
         for left in range(0, width, step):
             inner = [
@@ -107,7 +107,7 @@ def window_logits(
                 continue
             y, x = max(0, top - margin), max(0, left - margin)
             reach = step + places.window + margin
-            part = picture[:, y : top + reach, x : left + reach]
+            part = to_float(picture[:, y : top + reach, x : left + reach])
             found = _shifted_passes(model, part, places, own)
             row, column = first - y // places.stride, low - x // places.stride
             logits[first:last, low:high] = found[
@@ -169,7 +169,7 @@ def _convolved(maps: Tensor, layer: nn.Linear, side: int) -> Tensor:
 
 def cropped_logits(
     model: FaceModel,
-    picture: Float[Tensor, "channel height width"],
+    picture: UInt8[Tensor, "channel height width"],
     places: Geometry,
 ) -> Float[Tensor, "row column"]:
     """Return the log odds of every window, each cut out and scored by itself.
@@ -178,14 +178,14 @@ def cropped_logits(
 
     Args:
         model: in eval mode.
-        picture: RGB in [0, 1], on the model's device, at least a window high and wide.
+        picture: RGB, on the model's device, at least a window high and wide.
         places: how windows lie.
     """
     windows = picture.unfold(1, places.window, places.stride)
     windows = windows.unfold(2, places.window, places.stride)
     channels, rows, columns, height, width = windows.shape
     logits = [
-        model.classify(part.reshape(channels, -1, height, width).transpose(0, 1))
+        model.classify(to_float(part.reshape(channels, -1, height, width).transpose(0, 1)))
         for part in _rows_at_once(windows, columns)
     ]
     return torch.cat(logits).reshape(rows, columns)

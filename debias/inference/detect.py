@@ -22,7 +22,6 @@ from debias.inference.dense import cropped_logits, geometry, is_dense, window_lo
 from debias.inference.encode import evaluating
 from debias.inference.predict import probability
 from debias.models.db_vae import FaceModel
-from debias.models.networks import to_float
 
 FaceInWindow = tuple[float, float, float, float]
 WHOLE_WINDOW: FaceInWindow = (0.0, 0.0, 1.0, 1.0)
@@ -110,7 +109,7 @@ def find_faces(
     with evaluating(model) as device:
         for side in window_sides(picture.size, settings):
             level, zoom, edge = _level(picture, places.window / side, places.window, settings)
-            pixels = to_float(torch.from_numpy(level).to(device).permute(2, 0, 1)[None])[0]
+            pixels = torch.from_numpy(level).to(device).permute(2, 0, 1)
             scores = (
                 window_logits(model, pixels, places)
                 if is_dense(model)

@@ -55,7 +55,7 @@ def run_audit(job: AuditJob) -> AuditJson:
     # What would be refused after the work is refused before it.
     by_split(read.images, reference=reference)
     if job.models:
-        from debias.jobs.audit_encoding import open_latent_model  # needs torch
+        from debias.training.trained import open_latent_model  # needs torch
 
         for model in job.models:
             open_latent_model(model)

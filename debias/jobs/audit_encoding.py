@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from debias.audit.images import AuditedImages
 from debias.audit.probe_spread import ProbedRun
 from debias.audit.probes import ProbeSettings, probe_latents
-from debias.config import build
 from debias.data.store import ImageStore, build_store, default_cache
 from debias.errors import DataError
 from debias.inference.latents import LatentRows, latent_rows
@@ -23,6 +22,7 @@ from debias.rundir import open_run
 from debias.seeding import numpy_generator
 from debias.training.device import make_fabric
 from debias.training.settings import RunSettings
+from debias.training.trained import open_latent_model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,29 +79,6 @@ class EncodedImages:
     mu: NDArray[np.float32]
 
 
-def open_latent_model(run: Path) -> RunSettings:
-    """Return the settings of a finished training whose model has a latent space.
-
-    Raises:
-        DataError: there is no such run, or its model has no latent space.
-    """
-    trained, facts = open_run(run, job="train")
-    settings = build(RunSettings, facts["settings"], where=str(trained.run_file))
-    if settings.architecture == "classifier":
-        raise DataError(
-            "a plain classifier has no latent space",
-            where=run,
-            hint="Train one with --architecture db-vae or vae, or let --train-model do it",
-        )
-    if not trained.model.is_dir():
-        raise DataError(
-            "its training is not finished",
-            where=run,
-            hint="Continue it with debias train --resume",
-        )
-    return settings
-
-
 def encode_images(
     images: AuditedImages, run: Path, *, asked: ModelToAsk, chosen: NDArray[np.bool_]
 ) -> EncodedImages:
@@ -116,7 +93,7 @@ def encode_images(
     Raises:
         DataError: there is no such model, or no face can be decoded.
     """
-    settings = open_latent_model(run)
+    _, settings = open_latent_model(run)
     store = build_store(
         images.manifest,
         settings.decoding,

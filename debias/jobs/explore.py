@@ -25,7 +25,7 @@ from debias.explore.factors import known_factors
 from debias.explore.frames import strip_jpeg
 from debias.explore.posterior import total_correlation
 from debias.explore.space import LatentSpace, latent_space
-from debias.jobs.explore_inputs import ExploredFaces, explored_faces, open_latent_model
+from debias.jobs.explore_inputs import ExploredFaces, explored_faces
 from debias.models.checkpoint import load_model
 from debias.models.db_vae import FaceModel
 from debias.reporting.explore_document import continuity_json, latent_scores_json, latents_json
@@ -39,6 +39,7 @@ from debias.reporting.explore_schema import (
 from debias.rundir import check_output, create_run, provenance, write_json, write_text
 from debias.training.device import make_fabric
 from debias.training.settings import RunSettings
+from debias.training.trained import open_latent_model
 
 PAGE, NUMBERS = "explore.html", "explore.json"
 NUM_RECONSTRUCTED = 8

@@ -9,14 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from debias.config import build
 from debias.data.manifest import Manifest
 from debias.data.shown import LEAST_PERSONS, drawn_factors
 from debias.data.source import ImageSource
 from debias.data.store import ImageStore, build_store, default_cache
 from debias.data.tables import read_table
 from debias.errors import DataError
-from debias.rundir import RunDir, open_run
+from debias.rundir import RunDir
 from debias.seeding import numpy_generator
 from debias.training.settings import RunSettings
 
@@ -50,32 +49,6 @@ class ExploredFaces:
     num_faces: int
     num_persons: int | None
     factors: pd.DataFrame | None
-
-
-def open_latent_model(model: Path) -> tuple[RunDir, RunSettings]:
-    """Return a finished training run whose model has a latent space, and its settings.
-
-    Args:
-        model: the run directory.
-
-    Raises:
-        DataError: it is none, its model has no latent space, or its training is not finished.
-    """
-    trained, facts = open_run(model, job="train")
-    settings = build(RunSettings, facts["settings"], where=str(trained.run_file))
-    if settings.architecture == "classifier":
-        raise DataError(
-            "a plain classifier has no latent space to explore",
-            where=model,
-            hint="Train one with --architecture db-vae, vae, beta-vae or autoencoder",
-        )
-    if not trained.sampling_weights.exists():
-        raise DataError(
-            "its training is not finished",
-            where=model,
-            hint="Continue it with debias train --resume",
-        )
-    return trained, settings
 
 
 def explored_faces(

@@ -8,28 +8,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from debias.config import build, to_table
+from debias.config import to_table
 from debias.data.manifest import Manifest
 from debias.data.ray_pool import RayCluster
 from debias.data.source import ImageSource
 from debias.data.store import build_store, default_cache
 from debias.data.tables import write_table
 from debias.data.windows import expand_windows
-from debias.errors import DataError, UsageError
+from debias.errors import UsageError
 from debias.inference.distributed import score_on_ray
 from debias.inference.scoring import ScoredImages, decide, read_operating_point, score_images
 from debias.models.checkpoint import load_model
-from debias.models.db_vae import CLASSIFYING
 from debias.rundir import (
     RunDir,
     check_output,
     create_run,
-    open_run,
     provenance,
     write_json,
 )
 from debias.training.device import make_fabric
 from debias.training.settings import RunSettings
+from debias.training.trained import open_classifier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,32 +64,6 @@ class PredictJob:
     ray: RayCluster | None = None
     show_progress: bool = True
     say: Callable[[str], None] = print
-
-
-def open_classifier(model: Path) -> tuple[RunDir, RunSettings]:
-    """Return a finished training run whose model classifies, and its settings.
-
-    Args:
-        model: the run directory.
-
-    Raises:
-        DataError: it is none, its model does not classify, or its training is not finished.
-    """
-    trained, facts = open_run(model, job="train")
-    settings = build(RunSettings, facts["settings"], where=str(trained.run_file))
-    if settings.architecture not in CLASSIFYING:
-        raise DataError(
-            f"a model of architecture {settings.architecture!r} does not classify",
-            where=model,
-            hint="Train one with --architecture db-vae or classifier",
-        )
-    if not trained.operating_point.exists():
-        raise DataError(
-            "its training is not finished",
-            where=model,
-            hint="Continue it with debias train --resume",
-        )
-    return trained, settings
 
 
 def run_predict(job: PredictJob) -> RunDir:

@@ -111,8 +111,8 @@ def _each(values: tuple[int, ...], stages: int) -> tuple[int, ...]:
 
 
 def to_float(
-    images: UInt8[Tensor, "batch channel height width"],
-) -> Float[Tensor, "batch channel height width"]:
+    images: UInt8[Tensor, "*batch channel height width"],
+) -> Float[Tensor, "*batch channel height width"]:
     """Return 8-bit RGB images as floats in [0, 1], the scale that every model takes."""
     return images.float().div_(255.0)
 

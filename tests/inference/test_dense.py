@@ -18,7 +18,7 @@ from debias.inference.dense import (
     window_logits,
 )
 from debias.models.db_vae import FaceModel
-from debias.models.networks import Encoder, NetworkSettings
+from debias.models.networks import Encoder, NetworkSettings, to_float
 
 SHAPES: dict[str, dict[str, Any]] = {
     "default": {},
@@ -42,7 +42,8 @@ def _model(shape: str = "default") -> FaceModel:
 
 
 def _picture(height: int, width: int) -> Tensor:
-    return torch.rand((3, height, width), generator=torch.Generator().manual_seed(1))
+    generator = torch.Generator().manual_seed(1)
+    return torch.randint(256, (3, height, width), generator=generator, dtype=torch.uint8)
 
 
 @pytest.mark.parametrize("shape", list(SHAPES))
@@ -50,7 +51,7 @@ def _picture(height: int, width: int) -> Tensor:
 def test_a_picture_of_one_window_gets_its_score(shape: str) -> None:
     model, picture = _model(shape), _picture(32, 32)
     logits = window_logits(model, picture, geometry(model.settings))
-    torch.testing.assert_close(logits, model.classify(picture[None]).reshape(1, 1))
+    torch.testing.assert_close(logits, model.classify(to_float(picture[None])).reshape(1, 1))
 
 
 @pytest.mark.parametrize("shape", list(SHAPES))
@@ -65,7 +66,7 @@ def test_each_window_gets_the_score_of_its_own_features(shape: str) -> None:
     for row, column in ((0, 0), (1, 4), (4, 3), (6, 9)):
         # What the trunk makes of the picture from the window's shift on, cut out afterwards.
         y, x = 4 * (row % 2), 4 * (column % 2)
-        maps = model.encoder.trunk(picture[None, :, y:, x:] * 2 - 1)
+        maps = model.encoder.trunk(to_float(picture[None, :, y:, x:]) * 2 - 1)
         top, left = row // 2, column // 2
         features = model.encoder.head(maps[:, :, top : top + 4, left : left + 4])
         assert model.classifier is not None
@@ -81,15 +82,18 @@ def test_tiles_give_the_scores_of_one_pass(tile: int) -> None:
     torch.testing.assert_close(window_logits(model, picture, places, tile=tile), whole)
 
 
+@torch.no_grad()
 def test_surroundings_reach_as_far_as_a_pixel_counts() -> None:
-    model = _model()
-    picture = _picture(160, 160).requires_grad_()
-    places = Geometry(window=32, stride=8)
-    window_logits(model, picture, places)[8, 8].backward()
-    assert picture.grad is not None
-    seen = picture.grad.abs().sum(dim=(0, 1)).nonzero()
-    beyond = max(64 - int(seen.min()), int(seen.max()) - (64 + 31))
-    assert beyond <= surroundings(model.settings) < beyond + 8
+    model, picture = _model(), _picture(160, 160)
+    places, reach = Geometry(window=32, stride=8), surroundings(model.settings)
+    logits = window_logits(model, picture, places)
+    seen = {}
+    for distance in (reach, reach - 7):  # the window of row and column 8 begins at pixel 64
+        changed = picture.clone()
+        changed[:, :, : 64 - distance] = 255 - changed[:, :, : 64 - distance]
+        changed[:, 64 + 32 + distance :] = 255 - changed[:, 64 + 32 + distance :]
+        seen[distance] = window_logits(model, changed, places)[8, 8] != logits[8, 8]
+    assert seen == {reach: False, reach - 7: True}
 
 
 @torch.no_grad()
@@ -100,7 +104,7 @@ def test_cropping_scores_every_window_by_itself() -> None:
     assert logits.shape == (3, 6)
     for row, column in ((0, 0), (2, 5), (1, 3)):
         cut = picture[None, :, 4 * row : 4 * row + 32, 4 * column : 4 * column + 32]
-        torch.testing.assert_close(logits[row, column], model.classify(cut)[0])
+        torch.testing.assert_close(logits[row, column], model.classify(to_float(cut))[0])
 
 
 def test_the_stride_follows_the_network() -> None:

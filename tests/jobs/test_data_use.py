@@ -55,7 +55,7 @@ def test_a_set_inside_the_output_is_not_overwritten(
 def test_pictures_inside_the_output_of_a_set_that_is_listed_elsewhere_stay(
     job_words: list[str], tmp_path: Path, debias: Debias, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("debias.jobs.predict.open_classifier", lambda _: None)
+    monkeypatch.setattr("debias.training.trained.open_classifier", lambda _: None)
     run = tmp_path / "run"
     text(run / "run.json", "{}")
     made = prepared(debias, "utkface", two_faces(run / "data"), "--output", tmp_path / "lists")
@@ -154,7 +154,7 @@ def test_data_that_is_not_there(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("debias.jobs.predict.open_classifier", lambda _: None)
+    monkeypatch.setattr("debias.training.trained.open_classifier", lambda _: None)
     text(tmp_path / "p.csv", "there is one")
     for words in (
         ["train", "--data", named, "--output", "o"],
