@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from data_speed import drawing, drawn_images, gathering, starting, weighting
+from detect_speed import detection
 from epoch_speed import epochs, resampling
 from file_speed import files
 from limits import limits_text, machine_limits, shares
@@ -112,6 +113,7 @@ def run(amount: Amount) -> list[Comparison]:
             "encoding": lambda: encoding(amount, images),
             "pixels": lambda: gathering(amount, _made(folder / "pixels")),
             "files": lambda: files(amount, _made(folder / "files")),
+            "detection": lambda: detection(amount),
             "drawing": lambda: drawing(amount, _made(folder / "drawing")),
             "weights": lambda: weighting(amount),
             "start-up": lambda: starting(amount),

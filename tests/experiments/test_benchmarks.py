@@ -20,7 +20,7 @@ from debias.training.settings import load_settings
 FOLDER = Path(__file__).parents[2] / "experiments" / "benchmarks"
 TASKS = {
     *("training", "whole epochs", "resampling", "encoding"),
-    *("pixels", "decoding", "scoring", "drawing"),
+    *("pixels", "decoding", "scoring", "detection, 160 x 160", "drawing"),
     *("weights, 50 x 64", "draws, 50", "start-up"),
 }
 
@@ -67,7 +67,12 @@ def test_every_task_is_measured_in_pairs(outcome: tuple[str, dict[str, Any]]) ->
 def test_the_aims_are_judged(outcome: tuple[str, dict[str, Any]]) -> None:
     aims = [(line["task"], line["aim"]) for line in outcome[1]["comparisons"] if line["aim"]]
     assert sorted(aims) == [
-        *(("pixels", 50.0), ("resampling", 0.97), ("resampling", 0.97)),
+        *(
+            ("detection, 160 x 160", 5.0),
+            ("pixels", 50.0),
+            ("resampling", 0.97),
+            ("resampling", 0.97),
+        ),
         *(("training", 1.4), ("training", 2.0), ("whole epochs", 2.0)),
     ]
     for line in outcome[1]["comparisons"]:
