@@ -10,34 +10,35 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
-import pandas as pd
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from debias.data.decode import DecodeSettings, ImageError, read_bytes
 from debias.data.pool import in_order
 from debias.data.tables import read_table, write_table
 from debias.errors import DataError, OutputError
 
-COLUMNS = ["path", "size", "mtime_ns", "ctime_ns", "digest"]
 READ_FAILED = "!"  # before the reason, in place of a digest
 SETTLED_NS = 2_000_000_000  # coarser than the clock of any file system
 NUM_FILES_A_TASK = 64
+MEMORY = pa.schema(
+    [
+        ("path", pa.large_string()),
+        ("size", pa.int64()),
+        ("mtime_ns", pa.int64()),
+        ("ctime_ns", pa.int64()),
+        ("digest", pa.large_string()),
+    ]
+)
 
 Stamp = tuple[int, int, int]  # size, mtime_ns, ctime_ns
-Memory = dict[str, tuple[Stamp, str]]  # by path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Look:
-    path: str
-    digest: str
-    stamp: Stamp | None  # None: not to be remembered
-    is_new: bool
+Look = tuple[str, Stamp | None]
+"""A digest and the stamp to remember it by; None if it is remembered already, or must not be."""
 
 
 def digest_bytes(data: bytes) -> str:
@@ -46,14 +47,14 @@ def digest_bytes(data: bytes) -> str:
 
 
 def digest_files(
-    paths: Iterable[str],
+    paths: pa.LargeStringArray,
     *,
     root: Path,
     memory: Path,
     settings: DecodeSettings,
     num_workers: int,
     advance: Callable[[int], object],
-) -> dict[str, str]:
+) -> pa.LargeStringArray:
     """Return the digest of each file; for one that cannot be read, ``READ_FAILED`` and why.
 
     Args:
@@ -64,35 +65,50 @@ def digest_files(
         settings: its ``max_bytes`` counts.
         num_workers: threads.
         advance: called with a number of files each time that so many more are done.
+
+    Returns:
+        Text of shape (file,), in the order of the paths.
     """
     known = _recall(memory)
+    rows = pc.index_in(paths, value_set=known["path"])
+    known = known.drop_columns(["path"])
+    known = known.take(rows)  # nulls where nothing is remembered
 
-    def look(task: list[str]) -> list[_Look]:
-        return [_look(path, root, known.get(path), settings) for path in task]
+    def look(first: int) -> list[Look]:
+        columns = known.slice(first, NUM_FILES_A_TASK).to_pydict().values()
+        return [
+            _look(path, root, (size, mtime, ctime), digest, settings)
+            for path, size, mtime, ctime, digest in zip(
+                paths[first : first + NUM_FILES_A_TASK].to_pylist(), *columns, strict=True
+            )
+        ]
 
-    digests: dict[str, str] = {}
-    fresh: Memory = {}
-    for looks in in_order(look, _tasks(paths), num_workers):
-        for seen in looks:
-            digests[seen.path] = seen.digest
-            if seen.is_new and seen.stamp is not None:
-                fresh[seen.path] = (seen.stamp, seen.digest)
+    digests: list[pa.LargeStringArray] = []
+    stamps = np.zeros((len(paths), 3), dtype=np.int64)
+    is_fresh = np.zeros(len(paths), dtype=np.bool_)
+    firsts = range(0, len(paths), NUM_FILES_A_TASK)
+    for first, looks in zip(firsts, in_order(look, firsts, num_workers), strict=True):
+        for place, (_, stamp) in enumerate(looks, first):
+            if stamp is not None:
+                stamps[place] = stamp
+                is_fresh[place] = True
+        digests.append(pa.array([digest for digest, _ in looks], pa.large_string()))
         advance(len(looks))
-    if fresh:
-        # Another process may have written meanwhile; what is lost to it costs a reading.
-        _remember(memory, _recall(memory) | fresh)
-    return digests
-
-
-def _tasks(paths: Iterable[str]) -> Iterator[list[str]]:
-    rest = iter(paths)
-    while task := list(islice(rest, NUM_FILES_A_TASK)):
-        yield task
+    found = pa.chunked_array(digests, pa.large_string()).combine_chunks()
+    if is_fresh.any():
+        mask = pa.array(is_fresh)
+        columns = [paths.filter(mask), *stamps[is_fresh].T, found.filter(mask)]
+        _remember(memory, pa.Table.from_arrays(columns, schema=MEMORY))
+    return found
 
 
 def _look(
-    path: str, root: Path, known: tuple[Stamp, str] | None, settings: DecodeSettings
-) -> _Look:
+    path: str,
+    root: Path,
+    known_stamp: tuple[int | None, int | None, int | None],
+    known_digest: str | None,
+    settings: DecodeSettings,
+) -> Look:
     file = root / path
     try:
         about = os.stat(file)
@@ -100,33 +116,30 @@ def _look(
         stamp = None
     else:
         stamp = (about.st_size, about.st_mtime_ns, about.st_ctime_ns)
-    if known is not None and known[0] == stamp and stamp[0] <= settings.max_bytes:
-        return _Look(path=path, digest=known[1], stamp=stamp, is_new=False)
+        if known_digest is not None and known_stamp == stamp and stamp[0] <= settings.max_bytes:
+            return known_digest, None
     now = time.time_ns()
     try:
         digest = digest_bytes(read_bytes(file, settings))
     except ImageError as problem:
-        return _Look(path=path, digest=f"{READ_FAILED}{problem.what}", stamp=None, is_new=True)
+        return f"{READ_FAILED}{problem.what}", None
     if stamp is not None and now - max(stamp[1], stamp[2]) < SETTLED_NS:
         stamp = None
-    return _Look(path=path, digest=digest, stamp=stamp, is_new=True)
+    return digest, stamp
 
 
-def _recall(memory: Path) -> Memory:
+def _recall(memory: Path) -> pa.Table:
     try:
-        table = read_table(memory, columns=COLUMNS)
-    except DataError:
-        return {}
-    stamps = zip(table["size"], table["mtime_ns"], table["ctime_ns"], strict=True)
-    return {
-        path: ((int(size), int(mtime), int(ctime)), digest)
-        for path, (size, mtime, ctime), digest in zip(
-            table["path"], stamps, table["digest"], strict=True
-        )
-    }
+        table = read_table(memory, columns=MEMORY.names)
+        return pa.Table.from_pandas(table, schema=MEMORY, preserve_index=False)
+    except (DataError, pa.ArrowException):
+        return MEMORY.empty_table()
 
 
-def _remember(memory: Path, known: Memory) -> None:
-    rows = [(path, *stamp, digest) for path, (stamp, digest) in known.items()]
+def _remember(memory: Path, fresh: pa.Table) -> None:
+    # Another process may have written meanwhile; what is lost to it costs a reading.
+    known = _recall(memory)
+    is_replaced = pc.is_in(known["path"], value_set=fresh["path"])
+    known = pa.concat_tables([known.filter(pc.invert(is_replaced)), fresh])
     with suppress(OutputError):
-        write_table(pd.DataFrame(rows, columns=COLUMNS), memory)
+        write_table(known.to_pandas(), memory)

@@ -12,7 +12,7 @@ import pickle
 import re
 import socket
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +74,7 @@ class RayWorkers:
     def in_order(
         self,
         make_work: Callable[[], Callable[[Item], Result]],
-        items: Sequence[Item],
+        items: Iterable[Item],
         *,
         kind: Kind = "CPU",
     ) -> Iterator[Result]:

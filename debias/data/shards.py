@@ -16,7 +16,11 @@ from itertools import groupby
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from debias.data.decode import DecodeSettings, ImageError, image_suffixes
 from debias.data.digests import READ_FAILED, digest_bytes
@@ -51,10 +55,15 @@ class Shards:
         refusal = _refusal(self.sizes[path], settings)
         return self.digests[path] if refusal is None else f"{READ_FAILED}{refusal}"
 
-    def in_order(self, paths: Iterable[str]) -> list[str]:
-        """Return paths in the order in which they can be read."""
-        wanted = set(paths)
-        return [path for path in self.sizes if path in wanted]
+    def places(self, paths: pa.LargeStringArray) -> NDArray[np.int32]:
+        """Return where each path comes in the order in which they can be read.
+
+        Args:
+            paths: of these shards, in any order, repeated or not.
+        """
+        known = pa.array(list(self.sizes), pa.large_string())
+        places: NDArray[np.int32] = pc.index_in(paths, value_set=known).to_numpy()
+        return places
 
     def contents(
         self, paths: Iterable[str], settings: DecodeSettings
@@ -62,7 +71,7 @@ class Shards:
         """Yield the content of pictures, or why they are refused, reading each shard once.
 
         Args:
-            paths: as :meth:`in_order` gives them, some or all.
+            paths: some or all, each once, in the order of their :meth:`places`.
             settings: its ``max_bytes`` counts.
 
         Raises:

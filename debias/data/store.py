@@ -11,13 +11,13 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
@@ -28,7 +28,7 @@ from debias.data.manifest import Manifest
 from debias.data.pool import num_cores
 from debias.data.source_files import (
     FAILURE_COLUMNS,
-    SourceFile,
+    SourceFiles,
     require_decoded,
     source_files,
     store_key,
@@ -197,7 +197,9 @@ def _find_or_build(job: _Job, cache: Path) -> ImageStore:
             if store is None:
                 store = _build(job, files, place)
     # The same images may have moved since the store was built.
-    paths = job.manifest.table.set_index("image_id")["path"]
+    table = job.manifest.table
+    failed = table[table["image_id"].isin(store.failures["image_id"])]
+    paths = failed.set_index("image_id")["path"]
     store.failures["path"] = store.failures["image_id"].map(paths)
     require_decoded(store.failures, job.manifest, strict=job.strict)
     return store
@@ -208,24 +210,25 @@ def _say_waiting(job: _Job) -> None:
         print("Waiting for another process that decodes the same images", file=sys.stderr)
 
 
-def _files(job: _Job, cache: Path) -> list[SourceFile]:
+def _files(job: _Job, cache: Path) -> SourceFiles:
     """Return the files with their content's digests."""
     files = source_files(job.manifest)
     shards = job.manifest.shards
     if shards is not None:
-        return [replace(file, digest=shards.digest(file.path, job.settings)) for file in files]
+        listed = [shards.digest(file.path, job.settings) for file in files]
+        return files.with_digests(pa.array(listed, pa.large_string()))
     root = job.manifest.root.resolve()
     memory = hashlib.blake2b(str(root).encode(), digest_size=16).hexdigest()
     with job.bar("Reading", len(files), delay=1.0) as bar:
         digests = digest_files(
-            [file.path for file in files],
+            files.paths,
             root=root,
             memory=cache / "digests" / f"{memory}.parquet",
             settings=job.settings,
             num_workers=job.num_workers,
             advance=bar.update,
         )
-    return [replace(file, digest=digests[file.path]) for file in files]
+    return files.with_digests(digests)
 
 
 def _open(place: Path) -> ImageStore | None:
@@ -252,7 +255,7 @@ def _open(place: Path) -> ImageStore | None:
     )
 
 
-def _build(job: _Job, files: Sequence[SourceFile], place: Path) -> ImageStore:
+def _build(job: _Job, files: SourceFiles, place: Path) -> ImageStore:
     num_images = len(job.manifest)
     needed = num_images * job.settings.image_size**2 * 3
     free = shutil.disk_usage(place.parent).free

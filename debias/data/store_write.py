@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from itertools import islice
@@ -18,8 +18,8 @@ from debias.data.decode import DecodeSettings, ImageError, decode_windows, read_
 from debias.data.digests import READ_FAILED, digest_bytes
 from debias.data.pool import in_order
 from debias.data.shards import Shards
-from debias.data.source_files import FAILURE_COLUMNS, SourceFile
-from debias.data.tables import write_table
+from debias.data.source_files import FAILURE_COLUMNS, SourceFile, SourceFiles
+from debias.data.tables import TEXT, write_table
 from debias.errors import DataError
 
 NUM_FILES_A_TASK = 16
@@ -31,7 +31,7 @@ Loaded = Sequence[tuple[SourceFile, bytes | ImageError | None]]
 
 def write_store(
     folder: Path,
-    files: Sequence[SourceFile],
+    files: SourceFiles,
     *,
     root: Path,
     shards: Shards | None = None,
@@ -60,30 +60,33 @@ def write_store(
         OSError: the disk is full, or the folder cannot be written.
     """
 
-    def decode(task: Loaded) -> list[NDArray[np.uint8] | str]:
-        return [_decode(file, content, root, settings) for file, content in task]
+    def decode(task: Loaded) -> list[tuple[SourceFile, NDArray[np.uint8] | str]]:
+        return [(file, _decode(file, content, root, settings)) for file, content in task]
 
     shape = (settings.image_size, settings.image_size, 3)
-    tasks = list(_tasks(files, int(np.prod(shape))))
-    image_ids: list[str] = []
+    is_decoded = np.zeros(len(files), dtype=np.bool_)
     failures: list[tuple[str, str, str]] = []
     with (folder / "pixels.npy").open("wb") as out:
-        _write_header(out, (sum(len(file.crops) for file in files), *shape))
-        loaded = _loaded(tasks, shards, settings)
-        for task, results in zip(tasks, in_order(decode, loaded, num_workers), strict=True):
-            for file, result in zip(task, results, strict=True):
+        _write_header(out, (len(files.image_ids), *shape))
+        loaded = _loaded(files, shards, settings)
+        place = 0
+        for task in in_order(decode, loaded, num_workers):
+            for file, result in task:
                 if isinstance(result, str):
                     failures += [(image_id, file.path, result) for image_id in file.image_ids]
                 else:
                     out.write(result.data)
-                    image_ids += file.image_ids
-            advance(sum(len(file.crops) for file in task))
+                    is_decoded[place] = True
+                place += 1
+            advance(sum(len(file.crops) for file, _ in task))
+        image_ids = files.ids_of(is_decoded)
         # Only now is it known how many there are; the header keeps room for any number.
         out.seek(0)
         _write_header(out, (len(image_ids), *shape))
     table = pd.DataFrame(failures, columns=FAILURE_COLUMNS)
     table.to_csv(folder / "failures.csv", index=False, lineterminator="\n")
-    write_table(pd.DataFrame({"image_id": image_ids}), folder / "index.parquet")
+    index = pd.DataFrame({"image_id": pd.array(image_ids, dtype=TEXT)})
+    write_table(index, folder / "index.parquet")
     about = {
         "num_images": len(image_ids),
         "num_failures": len(failures),
@@ -94,7 +97,7 @@ def write_store(
     return table
 
 
-def _tasks(files: Sequence[SourceFile], num_bytes: int) -> Iterator[Sequence[SourceFile]]:
+def _tasks(files: Iterable[SourceFile], num_bytes: int) -> Iterator[Sequence[SourceFile]]:
     """Yield a few files at a time: enough to be worth a thread's while, few enough for memory."""
     task: list[SourceFile] = []
     waiting = 0
@@ -109,13 +112,14 @@ def _tasks(files: Sequence[SourceFile], num_bytes: int) -> Iterator[Sequence[Sou
 
 
 def _loaded(
-    tasks: Sequence[Sequence[SourceFile]], shards: Shards | None, settings: DecodeSettings
+    files: SourceFiles, shards: Shards | None, settings: DecodeSettings
 ) -> Iterator[Loaded]:
-    """Yield the tasks with the content of their files, where it is not the threads that read."""
+    """Yield the files in tasks, with their content where it is not the threads that read."""
+    tasks = _tasks(files, settings.image_size**2 * 3)
     if shards is None:
         yield from ([(file, None) for file in task] for task in tasks)
         return
-    contents = shards.contents((file.path for task in tasks for file in task), settings)
+    contents = shards.contents((file.path for file in files), settings)
     for task in tasks:
         yield list(zip(task, islice(contents, len(task)), strict=True))
 

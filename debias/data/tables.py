@@ -124,6 +124,12 @@ def as_text(column: pd.Series[Any]) -> pd.Series[Any]:
     return text.mask(text.str.strip() == "")
 
 
+def arrow_text(column: pd.Series[Any]) -> pa.LargeStringArray:
+    """Return a column of text in Arrow's own form, as one piece."""
+    text = pa.array(column, type=pa.large_string(), from_pandas=True)
+    return text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
+
+
 def as_labels(words: pd.Series[Any]) -> pd.Series[Any]:
     """Return 1 and 0 for the words that mean them, as Int8; missing for any other word.
 

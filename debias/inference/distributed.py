@@ -7,13 +7,14 @@ there are or which of them die.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -37,6 +38,7 @@ from debias.data.source_files import (
     store_key,
 )
 from debias.data.store import ImageStore
+from debias.data.tables import TEXT
 from debias.errors import UsageError
 from debias.inference.predict import predict_logits
 from debias.inference.scoring import ScoredImages, prediction_rows
@@ -95,37 +97,56 @@ def score_on_ray(
     """
     refuse_shards(manifest)
     files = source_files(manifest)
-    tasks = list(_tasks(files))
-    scored: list[ScoredFile] = []
     bar = tqdm(desc="Scoring", total=len(manifest), disable=not progress, unit=" images")
     with connected(cluster) as workers, bar:
         kind = _kind(device, workers)
         make_work = partial(
             make_scorer, model.cpu(), root=manifest.root.resolve(), settings=settings, kind=kind
         )
-        for found in workers.in_order(make_work, tasks, kind=kind):
-            scored += found
-            bar.update(sum(1 if one.reason else len(one.logits) for one in found))
-    for file, one in zip(files, scored, strict=True):
-        if one.reason is not None:
-            require_seen(manifest.root / file.path, one.reason)
+        scored = workers.in_order(make_work, _tasks(files), kind=kind)
+        digests, reasons, logits = _as_columns(scored, bar.update)
+    failed = [(files[place], reason) for place, reason in reasons.items()]
+    for file, reason in failed:
+        require_seen(manifest.root / file.path, reason)
     failures = pd.DataFrame(
-        [
-            (image_id, file.path, one.reason)
-            for file, one in zip(files, scored, strict=True)
-            if one.reason is not None
-            for image_id in file.image_ids
-        ],
+        [(name, file.path, reason) for file, reason in failed for name in file.image_ids],
         columns=FAILURE_COLUMNS,
     )
     require_decoded(failures, manifest, strict=strict)
-    digested = [replace(file, digest=one.digest) for file, one in zip(files, scored, strict=True)]
+    is_scored = np.ones(len(files), dtype=np.bool_)
+    is_scored[list(reasons)] = False
+    image_ids = pd.Index(pd.array(files.ids_of(is_scored), dtype=TEXT))
     return ScoredImages(
-        predictions=prediction_rows(manifest, _by_id(files, scored)),
+        predictions=prediction_rows(manifest, pd.Series(logits, index=image_ids)),
         failures=failures,
-        key=store_key(digested, settings),
+        key=store_key(files.with_digests(digests), settings),
         device=f"ray:{'cpu' if kind == 'CPU' else 'cuda'}",
     )
+
+
+def _as_columns(
+    scored: Iterable[Sequence[ScoredFile]], advance: Callable[[int], object]
+) -> tuple[pa.LargeStringArray, dict[int, str], NDArray[np.float64]]:
+    """Return what is said of all files: the digests, the reasons by the file's place, the logits.
+
+    Args:
+        scored: of a few files at a time, in their order.
+        advance: called with a number of windows each time that so many more are done.
+    """
+    digests: list[pa.LargeStringArray] = []
+    reasons: dict[int, str] = {}
+    logits: list[NDArray[np.float64]] = []
+    place = 0
+    for found in scored:
+        digests.append(pa.array([one.digest for one in found], pa.large_string()))
+        logits.append(np.concatenate([one.logits for one in found]))
+        for one in found:
+            if one.reason is not None:
+                reasons[place] = one.reason
+            place += 1
+        advance(sum(1 if one.reason else len(one.logits) for one in found))
+    texts = pa.chunked_array(digests, pa.large_string()).combine_chunks()
+    return texts, reasons, np.concatenate(logits)
 
 
 def _kind(device: str, workers: RayWorkers) -> Kind:
@@ -200,7 +221,7 @@ def _logits(model: FaceModel, pixels: Sequence[NDArray[np.uint8]]) -> list[NDArr
     return np.split(logits, np.cumsum([len(one) for one in pixels])[:-1])
 
 
-def _tasks(files: Sequence[SourceFile]) -> Iterator[Sequence[SourceFile]]:
+def _tasks(files: Iterable[SourceFile]) -> Iterator[Sequence[SourceFile]]:
     """Yield a few files at a time, of one batch of windows together."""
     task: list[SourceFile] = []
     waiting = 0
@@ -212,14 +233,3 @@ def _tasks(files: Sequence[SourceFile]) -> Iterator[Sequence[SourceFile]]:
         waiting += len(file.crops)
     if task:
         yield task
-
-
-def _by_id(files: Sequence[SourceFile], scored: Sequence[ScoredFile]) -> pd.Series[float]:
-    """Return the logits by image id, of the images that have one."""
-    ids = [
-        image_id
-        for file, one in zip(files, scored, strict=True)
-        if one.reason is None
-        for image_id in file.image_ids
-    ]
-    return pd.Series(np.concatenate([one.logits for one in scored]), index=pd.Index(ids))

@@ -243,6 +243,15 @@ def test_what_fails_is_listed_and_left_out(images: Path, cache: Path) -> None:
     assert moved.failures["path"].tolist() == ["moved/" + path for path in store.failures["path"]]
 
 
+def test_a_failure_names_the_file_of_its_image(images: Path, cache: Path) -> None:
+    (images / "text.jpg").write_text("hello")
+    table = pd.DataFrame({"image_id": list("cab"), "path": ["text.jpg", "000.png", "text.jpg"]})
+    for _ in range(2):
+        failures = build(manifest_from_table(table, root=images), cache).failures
+        assert failures["image_id"].tolist() == ["b", "c"]
+        assert failures["path"].tolist() == ["text.jpg", "text.jpg"]
+
+
 def test_strict_stops_and_leaves_nothing(images: Path, cache: Path) -> None:
     (images / "text.jpg").write_text("hello")
     manifest = manifest_from_folder(images)
