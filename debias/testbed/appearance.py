@@ -25,7 +25,9 @@ _LIPSTICK, _MOUTH, _TEETH, _SCLERA, _FLESH = (
 )
 
 
-def parameters(factors: Values, random: Bytes, size: int) -> NDArray[np.void]:
+def parameters(
+    factors: Values, random: Bytes, size: float | NDArray[np.float64]
+) -> NDArray[np.void]:
     """Return what the renderer draws with: a record an image, of float32 fields.
 
     A colour is a field of three, what objects have is a field of :data:`NUM_OBJECTS`. Rounding to
@@ -34,7 +36,7 @@ def parameters(factors: Values, random: Bytes, size: int) -> NDArray[np.void]:
     Args:
         factors: a column (image,) for each factor.
         random: bytes that decide what the factors leave open, (image, byte).
-        size: height and width of the pictures in pixels.
+        size: height and width of the pictures in pixels, one or one a picture.
     """
     f = {name: np.asarray(column, dtype=np.float64) for name, column in factors.items()}
     free = random.astype(np.float64) / 255
@@ -59,7 +61,7 @@ def num_random_bytes() -> int:
     return NUM_FREE_BYTES + NUM_OBJECTS * NUM_OBJECT_BYTES
 
 
-def _pose(f: Values, size: int) -> dict[str, NDArray[np.float64]]:
+def _pose(f: Values, size: float | NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
     yaw, pitch, roll = (np.radians(f[name]) for name in ("yaw", "pitch", "roll"))
     return {
         "sin_yaw": np.sin(yaw),

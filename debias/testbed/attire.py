@@ -6,6 +6,11 @@ from debias.testbed.compiled import compiled
 from debias.testbed.head import Parameters, Place
 from debias.testbed.shapes import Colour, box, disc, inside, lit_by, over, rise, scaled, unit
 
+SHOULDERS = 2.3
+"""Of a person's shoulders below the middle of the head, in half heights of the head."""
+LENGTH = 10.0
+"""Of the body below them."""
+
 
 @compiled
 def strands(p: Parameters, s: Place, grain: float) -> float:
@@ -32,7 +37,7 @@ def paint_behind(under: Colour, p: Parameters, s: Place, grain: float) -> Colour
         under = over(under, hair, inside(edge - grain * 0.05, pixel) * p.hair_on)
     if p.body_on > 0.0 and s.y > 0.2:
         cloth = scaled(lit_by(p.cloth_colour, light), 0.7 + 0.4 * grain)
-        under = over(under, cloth, disc(s.x / p.shoulder_width, (s.y - 2.3) / 0.95, pixel))
+        under = over(under, cloth, disc(s.x / p.shoulder_width, (s.y - SHOULDERS) / 0.95, pixel))
         neck = inside(box(s.x, s.y - 0.9, width * 0.56, 0.45, 0.1), pixel) * p.body_on
         shade = 0.35 + 0.45 * unit((s.y - 0.95) * 2.5) + s.x * p.light_x * 0.3
         under = over(under, scaled(lit_by(p.skin_colour, light), shade), neck)
@@ -48,6 +53,32 @@ def paint_behind(under: Colour, p: Parameters, s: Place, grain: float) -> Colour
             tuft = inside(edge, pixel) * unit((-0.2 - s.y) / pixel) * p.tufts_on
             under = over(under, scaled(lit_by(p.skin_colour, light), 0.8), tuft)
     return under
+
+
+@compiled
+def paint_figure(under: Colour, p: Parameters, s: Place, grain: float) -> Colour:
+    """Return what a pixel shows with the body below the shoulders, upright whatever the roll.
+
+    Pictures of a face do not reach that far.
+
+    Args:
+        under: what is behind.
+        p: the parameters of the person, or of the animal in a person's clothes.
+        s: where the pixel meets the head.
+        grain: texture, about 0 to 1.
+    """
+    low = s.y - SHOULDERS
+    x = s.x * p.cos_roll - low * p.sin_roll
+    y = low * p.cos_roll + s.x * p.sin_roll
+    width = p.shoulder_width
+    legs = box(abs(x) - width * 0.42, y - LENGTH * 0.62, width * 0.36, LENGTH * 0.38, 0.2)
+    cloth = scaled(lit_by(p.hat_colour, p.light_colour), 0.5 + 0.3 * grain)
+    under = over(under, cloth, inside(legs, p.pixel) * p.body_on)
+    trunk = box(x, y - LENGTH * 0.17, width * 0.985, LENGTH * 0.2, 0.4)
+    # The arms hang beside it.
+    gap = inside(abs(abs(x) - width * 0.68) - 0.04, 0.12) * unit(y - 0.5)
+    cloth = scaled(lit_by(p.cloth_colour, p.light_colour), (0.7 + 0.4 * grain) * (1.0 - 0.4 * gap))
+    return over(under, cloth, inside(trunk, p.pixel) * p.body_on)
 
 
 @compiled

@@ -41,14 +41,21 @@ def take_picture(
     if blur > LEAST_BLUR:
         picture = picture.filter(ImageFilter.GaussianBlur(blur))
     if noise > 0:
-        start = noise_start % (_NUM_NOISE - pixels.size)
-        drawn = sensor_noise()[start : start + pixels.size].reshape(pixels.shape)
+        drawn = _noise(noise_start, pixels.size).reshape(pixels.shape)
         noisy = np.asarray(picture) + drawn * np.float32(noise)
         noisy += np.float32(0.5)
         picture = Image.fromarray(np.clip(noisy, 0, 255, out=noisy).astype(np.uint8))
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=quality)
     return file.getvalue()
+
+
+def _noise(start: int, count: int) -> NDArray[np.float32]:
+    """Return ``count`` values of noise, some of them again where there are not that many."""
+    if count < _NUM_NOISE:
+        start %= _NUM_NOISE - count
+        return sensor_noise()[start : start + count]
+    return np.take(sensor_noise(), np.arange(start, start + count), mode="wrap")
 
 
 def develop(file: bytes) -> Bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,7 +50,7 @@ class Draws:
         """Return a column that is true with a chance, or with one for each image."""
         return self.even(0, 1) < chance
 
-    def choice(self, weights: dict[str, float]) -> NDArray[np.object_]:
+    def choice(self, weights: Mapping[str, float]) -> NDArray[np.object_]:
         """Return a column of names drawn by their weights."""
         ends = np.cumsum(list(weights.values()))
         chosen = np.searchsorted(ends / ends[-1], self.even(0, 1), side="right")

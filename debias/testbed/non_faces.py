@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
 from debias.testbed.draws import Draws, Values
 
-NON_FACE_KINDS = {
+NON_FACE_KINDS: Mapping[str, float] = {
     "texture": 0.1,
     "objects": 0.12,
     "blank": 0.22,
@@ -30,14 +32,15 @@ SCRAMBLED = {
 they look like those of a bowed head."""
 
 
-def make_non_faces(f: Values, d: Draws) -> NDArray[np.object_]:
+def make_non_faces(f: Values, d: Draws, shares: Mapping[str, float]) -> NDArray[np.object_]:
     """Turn faces into what is no face, in place, and return of what kind each is.
 
     Args:
         f: factors of whole faces, each (image,).
         d: random columns of the same images.
+        shares: of kinds, by names of :data:`NON_FACE_KINDS`.
     """
-    kinds = d.choice(NON_FACE_KINDS)
+    kinds = d.choice(shares)
     f["head"] = np.where(np.isin(kinds, ["texture", "objects"]), 0.0, f["head"])
     f["clutter"] = np.where(kinds == "objects", 1 + np.floor(d.even(0, 4.99)), f["clutter"])
     f["clutter"] = np.where(kinds == "texture", 0.0, f["clutter"])

@@ -13,7 +13,7 @@ from debias.errors import ConfigError, nearest
 from debias.seeding import derive_seed, numpy_generator
 from debias.testbed.draws import Draws, Values
 from debias.testbed.factors import FACTORS, NAMES, SEED
-from debias.testbed.non_faces import NON_FACE_SKIN_TONES, make_non_faces
+from debias.testbed.non_faces import NON_FACE_KINDS, NON_FACE_SKIN_TONES, make_non_faces
 from debias.testbed.usual import usual_factors
 
 SKIN_TONES: Mapping[str, tuple[float, float]] = {
@@ -160,7 +160,9 @@ def _checked_chances(chances: NDArray[np.float64], num_faces: int) -> NDArray[np
     return given.astype(np.float64)
 
 
-def draw_non_faces(indices: Sequence[int], *, seed: int) -> pd.DataFrame:
+def draw_non_faces(
+    indices: Sequence[int], *, seed: int, kinds: Mapping[str, float] = NON_FACE_KINDS
+) -> pd.DataFrame:
     """Return the factors of pictures without a whole face in the middle.
 
     They are the same for every population: whole faces of any tone are spoiled, or left out.
@@ -168,16 +170,24 @@ def draw_non_faces(indices: Sequence[int], *, seed: int) -> pd.DataFrame:
     Args:
         indices: which pictures, whole numbers from 0.
         seed: another seed gives other pictures.
+        kinds: how often each is drawn, by some of the names of
+            :data:`~debias.testbed.non_faces.NON_FACE_KINDS`.
 
     Returns:
-        A row a picture: every factor, ``noise_seed``, and ``kind``, one of
-        :data:`~debias.testbed.non_faces.NON_FACE_KINDS`.
+        A row a picture: every factor, ``noise_seed``, and ``kind``.
+
+    Raises:
+        ConfigError: a kind is not known.
     """
+    for name in kinds:
+        if name not in NON_FACE_KINDS:
+            hint = nearest(name, NON_FACE_KINDS)
+            raise ConfigError(f"no kind of non-face is called {name!r}", hint=hint)
     numbers = np.asarray(indices, dtype=np.int64)
     draws = Draws.of(seed, "non-face", numbers)
     table = usual_factors(_tones(draws, NON_FACE_SKIN_TONES), draws.below(0.5), draws)
-    kinds = make_non_faces(table, draws)
-    return _finish(table, seed, "non-face", numbers).assign(kind=kinds)
+    drawn = make_non_faces(table, draws, kinds)
+    return _finish(table, seed, "non-face", numbers).assign(kind=drawn)
 
 
 def _draw_round(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -13,22 +13,14 @@ from numpy.typing import NDArray
 from debias.data.pool import in_order, num_cores
 from debias.errors import ConfigError
 from debias.testbed.appearance import num_random_bytes, parameters
-from debias.testbed.attire import paint_behind, paint_hair, paint_in_front
 from debias.testbed.camera import develop, sensor_noise, take_picture
-from debias.testbed.colour import ENCODING_STEPS, encoding_table, skin_table
+from debias.testbed.colour import encoding_table, skin_table
 from debias.testbed.compiled import compiled
 from debias.testbed.factors import NAMES, SEED, check_factors
-from debias.testbed.head import (
-    Parameters,
-    brightness,
-    gloss,
-    paint_features,
-    paint_mottling,
-    place_on_head,
-    relief,
-)
-from debias.testbed.scene import paint_scene, texture_atlas
-from debias.testbed.shapes import Colour, lit_by, over, scaled
+from debias.testbed.head import Parameters
+from debias.testbed.person import Grain, paint_person
+from debias.testbed.scene import blended, paint_scene, texture_atlas
+from debias.testbed.shapes import Colour, encoded
 
 SIZES = (16, 512)
 CHUNK = 64
@@ -80,14 +72,19 @@ def _in_chunks(
     if num_threads < 1:
         raise ConfigError(f"num_workers is {num_workers}", hint="At least one thread must draw")
     if len(factors):
-        _build_tables(size)
+        build_tables(size)
     chunks = [factors.iloc[start : start + CHUNK] for start in range(0, len(factors), CHUNK)]
     return in_order(work, chunks, num_threads)
 
 
-def _build_tables(size: int) -> None:
-    """Build what is cached: threads that find nothing would each build it for themselves."""
-    texture_atlas(size)
+def build_tables(*sizes: int) -> None:
+    """Build what is cached: threads that find nothing would each build it for themselves.
+
+    Args:
+        *sizes: of the pictures that textures are made for, in pixels.
+    """
+    for size in sizes:
+        texture_atlas(size)
     encoding_table()
     skin_table()
     sensor_noise()
@@ -98,23 +95,53 @@ def _developed(factors: pd.DataFrame, size: int) -> Bytes:
 
 
 def _files(factors: pd.DataFrame, size: int) -> list[bytes]:
+    drawn = read_factors(factors, size)
+    pixels = np.empty((len(factors), size, size, 3), dtype=np.uint8)
+    _draw(drawn.records, texture_atlas(size), drawn.offsets, encoding_table(), pixels)
+    return [drawn.take(k, pixels[k]) for k in range(len(pixels))]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Drawn:
+    """What pictures are drawn and taken with.
+
+    Attributes:
+        records: see :func:`debias.testbed.appearance.parameters`, of shape (image,).
+        offsets: where the textures begin, down and across, and two numbers that decide the noise:
+            (image, 4), each below 2^16.
+        camera: a column (image,) for each of ``blur`` in hundredths of the width, ``noise`` in
+            grey levels and ``jpeg``.
+    """
+
+    records: NDArray[np.void]
+    offsets: NDArray[np.int64]
+    camera: dict[str, NDArray[np.float32]]
+
+    def take(self, k: int, pixels: Bytes) -> bytes:
+        """Return the JPEG file that the camera of an image makes of pixels (height, width, 3)."""
+        high, low = self.offsets[k, 2:].tolist()
+        return take_picture(
+            pixels,
+            blur=float(self.camera["blur"][k] * np.float32(pixels.shape[1] / 100)),
+            noise=float(self.camera["noise"][k]),
+            noise_start=high * 65536 + low,
+            quality=round(float(self.camera["jpeg"][k])),
+        )
+
+
+def read_factors(factors: pd.DataFrame, size: float | NDArray[np.float64]) -> Drawn:
+    """Return what images are drawn with.
+
+    Args:
+        factors: a row an image, checked; see :func:`render`.
+        size: height and width of the images in pixels, one or one an image.
+    """
     columns = {name: factors[name].to_numpy() for name in NAMES}
     random = _random_bytes(factors[SEED].tolist(), num_random_bytes() + _NUM_OFFSET_BYTES)
     offsets = np.ascontiguousarray(random[:, -_NUM_OFFSET_BYTES:]).view("<u2").astype(np.int64)
     records = parameters(columns, random[:, :-_NUM_OFFSET_BYTES], size)
-    pixels = np.empty((len(records), size, size, 3), dtype=np.uint8)
-    _draw(records, texture_atlas(size), offsets, encoding_table(), pixels)
-    blur = columns["blur"] * (size / 100)
-    return [
-        take_picture(
-            pixels[k],
-            blur=float(blur[k]),
-            noise=float(columns["noise"][k]),
-            noise_start=int(offsets[k, 2]) * 65536 + int(offsets[k, 3]),
-            quality=round(float(columns["jpeg"][k])),
-        )
-        for k in range(len(records))
-    ]
+    camera = {name: columns[name] for name in ("blur", "noise", "jpeg")}
+    return Drawn(records=records, offsets=offsets, camera=camera)
 
 
 def _random_bytes(seeds: Sequence[int], count: int) -> Bytes:
@@ -144,8 +171,7 @@ def _draw(
                 strand = _strand(atlas[:, :, 3], offsets[k, 0], offsets[k, 1] + column, row)
                 light = _light(p, x, y, texture, strand)
                 for channel in range(3):
-                    root = math.sqrt(min(max(light[channel], 0.0), 1.0))
-                    pixels[k, row, column, channel] = table[int(root * ENCODING_STEPS + 0.5)]
+                    pixels[k, row, column, channel] = encoded(light[channel], table)
 
 
 @compiled
@@ -163,22 +189,7 @@ def _light(
     p: Parameters, x: float, y: float, texture: NDArray[np.float32], strand: float
 ) -> Colour:
     """Return the light of one pixel."""
-    rough, smooth = p.scene_roughness, 1.0 - p.scene_roughness
-    red = texture[0] * smooth + texture[3] * rough
-    green = texture[1] * smooth + texture[4] * rough
-    blue = texture[2] * smooth + texture[5] * rough
-    # Textures differ more in lightness than in hue.
-    light = paint_scene(p, x, y, (red, red * 0.7 + green * 0.3, red * 0.7 + blue * 0.3))
+    light = paint_scene(p, x, y, blended(p, texture))
     if p.head_on <= 0.0:
         return light
-    grain = strand + (float(texture[4]) - strand) * p.hair_curl
-    s = place_on_head(p, x, y)
-    light = paint_behind(light, p, s, grain)
-    if s.cover > 0.0:
-        skin = scaled(paint_mottling(p, float(texture[5])), relief(p, s))
-        skin = paint_features(skin, p, s)
-        skin = scaled(paint_hair(skin, p, s, grain), brightness(p, s))
-        shine = gloss(p, s)
-        skin = lit_by((skin[0] + shine, skin[1] + shine, skin[2] + shine), p.light_colour)
-        light = over(light, skin, s.cover)
-    return paint_in_front(light, p, s)
+    return paint_person(light, p, x, y, Grain(strand, float(texture[4]), float(texture[5])))

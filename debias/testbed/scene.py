@@ -56,6 +56,17 @@ def _clouds(cells: int, side: int, *, seed: int) -> NDArray[np.float32]:
 
 
 @compiled
+def blended(p: Parameters, texture: NDArray[np.float32]) -> Colour:
+    """Return the texture of a pixel of the scene, from the layers (layer,) of the atlas."""
+    rough, smooth = p.scene_roughness, 1.0 - p.scene_roughness
+    red = texture[0] * smooth + texture[3] * rough
+    green = texture[1] * smooth + texture[4] * rough
+    blue = texture[2] * smooth + texture[5] * rough
+    # Textures differ more in lightness than in hue.
+    return (red, red * 0.7 + green * 0.3, red * 0.7 + blue * 0.3)
+
+
+@compiled
 def paint_scene(p: Parameters, x: float, y: float, texture: Colour) -> Colour:
     """Return the light that a pixel gets from what is behind.
 
@@ -82,17 +93,27 @@ def paint_scene(p: Parameters, x: float, y: float, texture: Colour) -> Colour:
         wave = zigzag(along * p.stripe_density + texture[1] * p.stripe_warp)
         light = scaled(light, 1.0 - min(max(wave * 4.0 - 1.5, 0.0), 1.0) * p.stripes)
     for k in range(NUM_OBJECTS):
-        if p.object_on[k] <= 0.0:
-            continue
-        dx, dy = x - p.object_x[k], y - p.object_y[k]
-        across = dx * p.object_cos[k] + dy * p.object_sin[k]
-        down = dy * p.object_cos[k] - dx * p.object_sin[k]
-        w, h = p.object_w[k], p.object_h[k]
-        edge = box(across, down, w, h, min(w, h) * p.object_round[k])
-        cover = inside(edge, p.frame_pixel) * p.object_on[k]
-        if cover > 0.0:
-            bevel = 1.0 + 0.3 * (down / h * p.light_y + across / w * p.light_x)
-            colour = p.object_colour[k]
-            tinted = scaled((colour[0], colour[1], colour[2]), bevel * (0.7 + 0.6 * texture[0]))
-            light = over(light, tinted, cover)
+        if p.object_on[k] > 0.0:
+            light = paint_object(light, p, k, x, y, texture[0])
     return light
+
+
+@compiled
+def paint_object(
+    under: Colour, p: Parameters, k: int, x: float, y: float, texture: float
+) -> Colour:
+    """Return the light that a pixel gets from object ``k`` of a scene and what is behind it."""
+    dx, dy = x - p.object_x[k], y - p.object_y[k]
+    w, h = p.object_w[k], p.object_h[k]
+    if dx * dx + dy * dy > (w + h + p.frame_pixel) ** 2:
+        return under
+    across = dx * p.object_cos[k] + dy * p.object_sin[k]
+    down = dy * p.object_cos[k] - dx * p.object_sin[k]
+    edge = box(across, down, w, h, min(w, h) * p.object_round[k])
+    cover = inside(edge, p.frame_pixel) * p.object_on[k]
+    if cover <= 0.0:
+        return under
+    bevel = 1.0 + 0.3 * (down / h * p.light_y + across / w * p.light_x)
+    colour = p.object_colour[k]
+    tinted = scaled((colour[0], colour[1], colour[2]), bevel * (0.7 + 0.6 * texture))
+    return over(under, tinted, cover)

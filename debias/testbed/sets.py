@@ -58,11 +58,14 @@ class Testbed:
 
         Args:
             fraction: above 0; there is at least one image of each kind.
+
+        Raises:
+            DataError: the fraction is not above 0.
         """
-        if not fraction > 0:
-            raise DataError(f"the fraction of a testbed is {fraction}", hint="Give more than 0")
         return replace(
-            self, faces=_scaled(self.faces, fraction), non_faces=_scaled(self.non_faces, fraction)
+            self,
+            faces=scaled_counts(self.faces, fraction),
+            non_faces=scaled_counts(self.non_faces, fraction),
         )
 
     @property
@@ -72,7 +75,14 @@ class Testbed:
         return sum(self.faces[:2]) + cells * self.faces[2] + sum(self.non_faces)
 
 
-def _scaled(counts: tuple[int, int, int], fraction: float) -> tuple[int, int, int]:
+def scaled_counts(counts: tuple[int, int, int], fraction: float) -> tuple[int, int, int]:
+    """Return a fraction of the counts of train, val and test, at least one of each.
+
+    Raises:
+        DataError: the fraction is not above 0.
+    """
+    if not fraction > 0:
+        raise DataError(f"the fraction of a testbed is {fraction}", hint="Give more than 0")
     train, val, test = (max(1, round(count * fraction)) for count in counts)
     return train, val, test
 

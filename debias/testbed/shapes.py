@@ -10,6 +10,10 @@ from __future__ import annotations
 import math
 from typing import TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
+from debias.testbed.colour import ENCODING_STEPS
 from debias.testbed.compiled import compiled
 
 Colour: TypeAlias = tuple[float, float, float]
@@ -88,3 +92,9 @@ def scaled(colour: Colour, factor: float) -> Colour:
 def lit_by(colour: Colour, light: Colour) -> Colour:
     """Return what a surface of a colour sends back of a light."""
     return (colour[0] * light[0], colour[1] * light[1], colour[2] * light[2])
+
+
+@compiled
+def encoded(light: float, table: NDArray[np.uint8]) -> int:
+    """Return the sRGB byte of light; see :func:`~debias.testbed.colour.encoding_table`."""
+    return int(table[int(math.sqrt(min(max(light, 0.0), 1.0)) * ENCODING_STEPS + 0.5)])

@@ -53,6 +53,17 @@ def test_any_start_gives_noise() -> None:
         assert take(GREY, noise=5.0, noise_start=start).std() > 2
 
 
+def test_pictures_may_have_more_values_than_there_is_noise() -> None:
+    grey = np.full((640, 600, 3), 128, dtype=np.uint8)
+    green = take(grey, noise=5.0, noise_start=7)[..., 1] - 128.0
+    assert green.mean() == pytest.approx(0, abs=0.2)
+    assert 3 < green.std() < 5.5
+    np.testing.assert_array_equal(take(grey, noise=5.0, noise_start=7)[..., 1] - 128.0, green)
+    assert (take(grey, noise=5.0, noise_start=8)[..., 1] - 128.0 != green).any()
+    wide = take(grey[:100], noise=5.0)
+    assert wide.shape == (100, 600, 3)
+
+
 def test_noise_stays_in_range() -> None:
     for value in (0, 255):
         pixels = take(np.full_like(GREY, value), noise=25.0)

@@ -300,3 +300,13 @@ def test_non_faces_know_no_population() -> None:
     faces = draw_faces(Population(), range(30), seed=4)
     assert not set(faces[SEED]) & set(full[SEED])
     assert (faces["age"] != full["age"]).all()
+
+
+def test_non_faces_of_some_kinds() -> None:
+    some = draw_non_faces(range(60), seed=4, kinds={"animal": 3, "blank": 1})
+    counts = some["kind"].value_counts()
+    assert set(counts.index) == {"animal", "blank"}
+    assert 32 < counts["animal"] < 56
+    assert ((some["snout"] > 0) == (some["kind"] == "animal")).all()
+    with pytest.raises(ConfigError, match=r"non-face is called 'animl'.*'animal'"):
+        draw_non_faces(range(3), seed=4, kinds={"animl": 1})
