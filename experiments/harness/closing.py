@@ -16,6 +16,8 @@ from tasks import find_task
 
 Run = Mapping[str, Any]
 Floats = NDArray[np.float64]
+LEAST_GAP = 1.0
+"""Points of recoverable gap below which the share of it that is closed means nothing."""
 
 
 def closed_table(runs: Sequence[Run], task: str, target: float) -> pd.DataFrame:
@@ -24,13 +26,15 @@ def closed_table(runs: Sequence[Run], task: str, target: float) -> pd.DataFrame:
     (gap of plain - gap of the method) / (gap of plain - gap of plain trained on a balanced set of
     the same size), over the seeds that have all three. The interval is Fieller's of the ratio of
     two paired means, 95 %; it is open where the recoverable gap itself is not shown to be above 0.
+    Where that is below :data:`LEAST_GAP` on the mean, there is no share.
     """
     rows = []
     for method in methods_of(runs, task):
         gaps = closed_gaps(runs, task, target, method=method)
         if gaps is None:
             continue
-        low, high = fieller(gaps.closed, gaps.possible)
+        is_there = gaps.possible.mean() >= LEAST_GAP
+        low, high = fieller(gaps.closed, gaps.possible) if is_there else (-np.inf, np.inf)
         rows.append(
             {
                 "method": method,
@@ -38,7 +42,9 @@ def closed_table(runs: Sequence[Run], task: str, target: float) -> pd.DataFrame:
                 "gap of plain": f"{gaps.plain.mean():.1f}",
                 "recoverable": f"{gaps.possible.mean():.1f}",
                 "closed": f"{gaps.closed.mean():.1f}",
-                "share closed": f"{100 * gaps.closed.mean() / gaps.possible.mean():.0f} %",
+                "share closed": _percent(
+                    float(gaps.closed.mean() / gaps.possible.mean()) if is_there else np.nan
+                ),
                 "95 % interval": f"{_percent(low)} to {_percent(high)}",
             }
         )
@@ -76,7 +82,8 @@ def overview_table(runs: Sequence[Run], tasks: Sequence[str], target: float) -> 
     """Return the share of the recoverable gap that each method closes on each task, in one table.
 
     The first row gives the gap that can be recovered, in points, with its t-interval. Where that
-    gap is not shown to be above 0, a share has no interval.
+    gap is not shown to be above 0, a share has no interval; where it is below :data:`LEAST_GAP`
+    on the mean, there is no share.
     """
     shown = [task for task in tasks if _recoverable(runs, task, target) is not None]
     rows: list[dict[str, str]] = [
@@ -107,6 +114,8 @@ def _closed_share(runs: Sequence[Run], task: str, target: float, method: str) ->
     gaps = closed_gaps(runs, task, target, method=method)
     if gaps is None:
         return ""
+    if gaps.possible.mean() < LEAST_GAP:
+        return "no gap"
     low, high = fieller(gaps.closed, gaps.possible)
     share = f"{100 * gaps.closed.mean() / gaps.possible.mean():.0f} %"
     if not np.isfinite(low + high):

@@ -167,6 +167,19 @@ def test_the_share_closed_is_a_ratio_of_means_with_fiellers_interval(
     assert low < 20 / 29 < high
 
 
+def test_of_a_gap_that_is_hardly_there_no_share_is_told(harness: Any) -> None:
+    runs = []
+    for seed in (1, 2):
+        for task, method, gap in (("dark-3", "plain", 2), ("balanced", "plain", 1.5)):
+            runs.append(_made(task, method, seed, {"a": 1 - gap / 100, "b": 1.0}))
+        runs.append(_made("dark-3", "margin-0.3", seed, {"a": 1.0, "b": 1.0}))
+    row = harness("closing").closed_table(runs, "dark-3", 0.01).iloc[0]
+    assert (row["recoverable"], row["closed"]) == ("0.5", "2.0")
+    assert (row["share closed"], row["95 % interval"]) == ("?", "? to ?")
+    overview = harness("closing").overview_table(runs, ["dark-3"], 0.01)
+    assert overview.set_index("method").loc["margin-0.3", "dark-3"] == "no gap"
+
+
 def test_an_interval_is_open_where_nothing_is_shown_to_be_recoverable(harness: Any) -> None:
     ends = harness("closing").fieller(np.array([1.0, 0.5, 1.2]), np.array([2.0, -3, 1]))
     assert ends == (-np.inf, np.inf)
