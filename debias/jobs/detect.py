@@ -80,13 +80,13 @@ def run_detect(job: DetectJob) -> RunDir:
     settings = replace(job.settings, threshold=_log_odds(probability))
     fabric = make_fabric(job.device, "fp32")
     model = load_model(trained.model).to(fabric.device)
-    run = create_run(job.output, overwrite=job.overwrite)
-    found, failures = _search(job, model, pictures, settings, run)
+    found, failures = _search(job, model, pictures, settings)
     if not found:
         raise DataError(
             f"none of {len(pictures):,} pictures can be read; {failures[0][1]}: {failures[0][2]}",
             where=job.paths[0],
         )
+    run = create_run(job.output, overwrite=job.overwrite)
     write_json(
         run.run_file,
         provenance(
@@ -101,6 +101,8 @@ def run_detect(job: DetectJob) -> RunDir:
     write_table(pictures_table(found), run.pictures)
     write_json(run.detections_coco, coco_annotations(found))
     write_table(pd.DataFrame(failures, columns=FAILURE_COLUMNS), run.failures)
+    if job.draw:
+        _draw_all(found, pictures, run)
     failed = f"; {len(failures):,} could not be read" if failures else ""
     job.say(f"{len(detections):,} faces found in {len(found):,} pictures{failed}")
     return run
@@ -131,6 +133,8 @@ def list_pictures(paths: Sequence[Path]) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     for path in paths:
+        if not path.exists():
+            raise DataError("there is no such file or folder", where=path, hint="Check the path")
         inner = [path.name] if path.is_file() else pictures_below(path)
         root = path.parent if path.is_file() else path
         for name in inner:
@@ -149,7 +153,6 @@ def _search(
     model: FaceModel,
     pictures: dict[str, Path],
     settings: DetectionSettings,
-    run: RunDir,
 ) -> tuple[list[SearchedPicture], list[tuple[str, str, str]]]:
     """Return the searched pictures, and those that cannot be read, with reasons."""
     found, failures = [], []
@@ -174,8 +177,6 @@ def _search(
                 found.append(
                     SearchedPicture(image_id=image_id, width=width, height=height, faces=faces)
                 )
-                if job.draw:
-                    _draw(picture, faces, run.drawn / Path(image_id).with_suffix(".jpg"))
             bar.update()
     return found, failures
 
@@ -185,6 +186,17 @@ def _load(path: Path, settings: DecodeSettings) -> Image.Image | ImageError:
         return decode_picture(read_bytes(path, settings), settings)
     except ImageError as problem:
         return problem
+
+
+def _draw_all(found: Sequence[SearchedPicture], pictures: dict[str, Path], run: RunDir) -> None:
+    """Write the pictures with their boxes, as JPEG files of their names."""
+    with quiet_pillow():
+        for each in found:
+            picture = _load(pictures[each.image_id], DecodeSettings())
+            if isinstance(picture, ImageError):
+                raise DataError("has changed since it was searched", where=pictures[each.image_id])
+            is_jpeg = each.image_id.lower().endswith((".jpg", ".jpeg"))
+            _draw(picture, each.faces, run.drawn / f"{each.image_id}{'' if is_jpeg else '.jpg'}")
 
 
 def _draw(picture: Image.Image, faces: FoundFaces, path: Path) -> None:

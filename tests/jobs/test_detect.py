@@ -55,7 +55,7 @@ def test_faces_of_a_folder(trained: Path, album: Path, debias: Debias, tmp_path:
     failures = pd.read_csv(output / "failures.csv")
     assert failures["path"].tolist() == ["broken.jpg"]
     drawn_files = sorted(p.relative_to(output / "drawn") for p in output.rglob("drawn/**/*.jpg"))
-    assert [str(path) for path in drawn_files] == ["a.jpg", "b.jpg", "inner/c.jpg"]
+    assert [str(path) for path in drawn_files] == ["a.jpg", "b.png.jpg", "inner/c.jpg"]
 
 
 def test_other_tools_read_the_coco_file(
@@ -89,7 +89,7 @@ def test_the_threshold_is_the_runs_own(
 @pytest.mark.parametrize(
     ("words", "status", "complaint"),
     [
-        (["nowhere"], 1, "there is no such folder"),
+        (["nowhere"], 1, "there is no such file or folder"),
         (["album/broken.jpg"], 1, "none of 1 pictures can be read"),
         (["album", "album/inner"], 0, ""),
         (["album", "copy/a.jpg"], 1, "two pictures are called 'a.jpg'"),
@@ -114,6 +114,15 @@ def test_wrong_paths_and_options(
     assert outcome.status == status, outcome.err
     assert complaint in outcome.err
     assert (tmp_path / "found" / "detections.parquet").exists() == (status == 0)
+
+
+def test_what_cannot_be_searched_replaces_no_earlier_output(
+    trained: Path, album: Path, debias: Debias, tmp_path: Path
+) -> None:
+    words = ("--model", trained, "--output", tmp_path / "found", "--quiet")
+    assert debias("detect", album / "a.jpg", *words).status == 0
+    assert debias("detect", album / "broken.jpg", *words, "--overwrite").status == 1
+    assert (tmp_path / "found" / "detections.parquet").exists()
 
 
 def test_pictures_are_named_by_where_they_lie(album: Path) -> None:
